@@ -1,0 +1,54 @@
+import { ulid } from 'ulid';
+
+/** Prefixes of the ids that leave the house; the rest of an id is a ULID. */
+export const ID_PREFIX = {
+  tenant: 'tnt',
+  apiKey: 'key',
+  channel: 'chn',
+  source: 'src',
+  message: 'msg',
+  attachment: 'att',
+  ticket: 'tkt',
+  contact: 'con',
+  agent: 'agt',
+  team: 'tea',
+  slaPolicy: 'sla',
+  calendar: 'cal',
+  event: 'evt',
+  endpoint: 'whe',
+  delivery: 'dlv',
+  command: 'cmd',
+  audit: 'aud',
+  integration: 'itg',
+} as const;
+
+export type IdKind = keyof typeof ID_PREFIX;
+declare const brand: unique symbol;
+export type Id<K extends IdKind> = string & { readonly [brand]: K };
+
+export type TenantId = Id<'tenant'>;
+export type ChannelId = Id<'channel'>;
+export type SourceId = Id<'source'>;
+export type MessageId = Id<'message'>;
+export type AttachmentId = Id<'attachment'>;
+export type TicketId = Id<'ticket'>;
+export type ContactId = Id<'contact'>;
+export type AgentId = Id<'agent'>;
+export type TeamId = Id<'team'>;
+export type EventId = Id<'event'>;
+export type EndpointId = Id<'endpoint'>;
+export type DeliveryId = Id<'delivery'>;
+export type CommandId = Id<'command'>;
+
+/** A new id, sortable by time: `tkt_01J…`. */
+export function newId<K extends IdKind>(kind: K, at?: number): Id<K> {
+  return `${ID_PREFIX[kind]}_${ulid(at)}` as Id<K>;
+}
+
+const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
+
+/** Whether `value` has the form of an id of this kind; narrows it. */
+export function isId<K extends IdKind>(kind: K, value: string): value is Id<K> {
+  const [prefix, rest, ...more] = value.split('_');
+  return prefix === ID_PREFIX[kind] && more.length === 0 && rest !== undefined && ULID.test(rest);
+}

@@ -1,0 +1,68 @@
+import { z } from 'zod';
+
+export const TicketStatus = z
+  .enum(['open', 'pending', 'on_hold', 'resolved', 'closed', 'spam'])
+  .meta({ id: 'TicketStatus' });
+export type TicketStatus = z.infer<typeof TicketStatus>;
+
+export const TicketPriority = z
+  .enum(['low', 'normal', 'high', 'urgent'])
+  .meta({ id: 'TicketPriority' });
+export type TicketPriority = z.infer<typeof TicketPriority>;
+
+const Time = z.iso.datetime({ offset: true });
+
+export const SlaMetricState = z
+  .object({ due_at: Time.nullable(), met_at: Time.nullable(), breached: z.boolean() })
+  .meta({ id: 'SlaMetricState' });
+
+export const TicketSla = z
+  .object({
+    policy_id: z.string(),
+    first_response: SlaMetricState.nullable(),
+    next_response: SlaMetricState.nullable(),
+    resolution: SlaMetricState.nullable(),
+    paused_since: Time.nullable(),
+    escalation_level: z.int(),
+  })
+  .meta({ id: 'TicketSla' });
+export type TicketSla = z.infer<typeof TicketSla>;
+
+export const Contact = z
+  .object({
+    id: z.string(),
+    name: z.string().nullable(),
+    addresses: z.array(z.string()),
+    undeliverable: z.array(z.string()),
+    created_at: Time,
+  })
+  .meta({ id: 'Contact' });
+export type Contact = z.infer<typeof Contact>;
+
+export const Ticket = z
+  .object({
+    id: z.string(),
+    number: z.int(),
+    subject: z.string(),
+    status: TicketStatus,
+    priority: TicketPriority,
+    channel: z.string(),
+    account_id: z.string(),
+    requester: Contact,
+    participants: z.array(Contact),
+    assignee_id: z.string().nullable(),
+    team_id: z.string().nullable(),
+    tags: z.array(z.string()),
+    custom_fields: z.record(z.string(), z.unknown()),
+    sla: TicketSla.nullable(),
+    message_count: z.int(),
+    created_at: Time,
+    updated_at: Time,
+    resolved_at: Time.nullable(),
+    closed_at: Time.nullable(),
+    follow_up_of: z.string().nullable(),
+    version: z.int(),
+    workflow_url: z.string().nullable(),
+  })
+  .meta({ id: 'Ticket' });
+export type Ticket = z.infer<typeof Ticket>;
