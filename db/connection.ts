@@ -1,0 +1,54 @@
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import pg from 'pg';
+import type { TenantId } from '../domain/ids.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Database } from './schema.ts';
+
+export type Db = Kysely<Database>;
+export type Tx = Transaction<Database>;
+
+const BIGINT = 20;
+const parsers = new pg.TypeOverrides();
+parsers.setTypeParser(BIGINT, (text) => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value))
+    throw new RangeError(`bigint ${text} is too large for a number`);
+  return value;
+});
+
+export interface ConnectionOptions {
+  readonly url: string;
+  readonly poolSize?: number;
+  readonly log?: Logger;
+}
+
+/**
+ * Opens a pool that works as `postroom_app`: a role that owns nothing, so that row-level security holds for it
+ * whatever user DATABASE_URL names.
+ */
+export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    options: '-c role=postroom_app',
+    types: parsers,
+    application_name: 'postroom',
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    keepAlive: true,
+  });
+  pool.on('error', (error) => log?.warn({ err: error.message }, 'a database connection was lost'));
+  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+}
+
+/** Runs `work` in one transaction that sees and writes this tenant's rows alone. */
+export async function inTenant<T>(
+  db: Db,
+  tenant: TenantId,
+  work: (tx: Tx) => Promise<T>,
+): Promise<T> {
+  return db.transaction().execute(async (tx) => {
+    await sql`select set_config('app.tenant', ${tenant}, true)`.execute(tx);
+    return work(tx);
+  });
+}

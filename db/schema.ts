@@ -1,0 +1,302 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+
+/** Rows as Postgres holds them. Times are Dates, bigints are numbers (see connection.ts), jsonb is parsed. */
+type Time = ColumnType<Date, Date | string, Date | string>;
+type GeneratedTime = ColumnType<Date, Date | string | undefined, Date | string>;
+type MaybeTime = ColumnType<Date | null, Date | string | null | undefined, Date | string | null>;
+type Json<T = unknown> = ColumnType<T, string, string>;
+type MaybeJson<T = unknown> = ColumnType<T | null, string | null | undefined, string | null>;
+type GeneratedJson<T = unknown> = ColumnType<T, string | undefined, string>;
+type JsonObject = Record<string, unknown>;
+
+export interface Database {
+  tenants: {
+    id: string;
+    name: string;
+    settings: GeneratedJson<JsonObject>;
+    next_ticket_number: Generated<number>;
+    created_at: GeneratedTime;
+  };
+  api_keys: {
+    id: string;
+    tenant_id: string;
+    name: string;
+    secret_hash: Buffer;
+    scopes: string[];
+    created_at: GeneratedTime;
+    last_used_at: MaybeTime;
+    revoked_at: MaybeTime;
+  };
+  channels: {
+    id: string;
+    tenant_id: string;
+    provider: string;
+    name: string;
+    address: string | null;
+    settings: GeneratedJson<JsonObject>;
+    secrets: Buffer | null;
+    rules: MaybeJson;
+    ingress_token_hash: Buffer | null;
+    desired_state: Generated<'running' | 'paused' | 'stopped'>;
+    state: Generated<string>;
+    detail: Generated<string>;
+    last_error: MaybeJson<{ type: string; detail: string; at: string }>;
+    import: MaybeJson<{ done: number; total: number }>;
+    messages_received: Generated<number>;
+    last_message_at: MaybeTime;
+    next_sweep_at: MaybeTime;
+    watch_expires_at: MaybeTime;
+    sync_requested: Generated<number>;
+    version: Generated<number>;
+    created_at: GeneratedTime;
+    updated_at: GeneratedTime;
+    deleted_at: MaybeTime;
+  };
+  channel_addresses: { address: string; tenant_id: string; channel_id: string };
+  channel_cursors: {
+    channel_id: string;
+    folder: Generated<string>;
+    tenant_id: string;
+    cursor: MaybeJson;
+    fence: Generated<number>;
+    leased_until: MaybeTime;
+  };
+  blobs: {
+    tenant_id: string;
+    sha256: Buffer;
+    size: number;
+    complete: Generated<boolean>;
+    created_at: GeneratedTime;
+  };
+  blob_chunks: { tenant_id: string; sha256: Buffer; seq: number; bytes: Buffer };
+  sources: {
+    id: string;
+    tenant_id: string;
+    channel_id: string;
+    provider_message_id: string | null;
+    sha256: Buffer;
+    size: number;
+    status: Generated<'staged' | 'ingested' | 'duplicate' | 'set_aside' | 'filtered'>;
+    envelope: MaybeJson<{ from: string | null; to: string[] }>;
+    meta: MaybeJson<JsonObject>;
+    received_at: Time;
+    attempts: Generated<number>;
+    error: MaybeJson<{ type: string; detail: string }>;
+    message_id: string | null;
+    ingested_at: MaybeTime;
+  };
+  contacts: {
+    id: string;
+    tenant_id: string;
+    name: string | null;
+    undeliverable: Generated<string[]>;
+    created_at: GeneratedTime;
+  };
+  contact_addresses: { tenant_id: string; address: string; contact_id: string };
+  teams: {
+    id: string;
+    tenant_id: string;
+    name: string;
+    addresses: Generated<string[]>;
+    is_active: Generated<boolean>;
+    created_at: GeneratedTime;
+  };
+  agents: {
+    id: string;
+    tenant_id: string;
+    name: string;
+    addresses: Generated<string[]>;
+    role: Generated<'agent' | 'admin'>;
+    is_active: Generated<boolean>;
+    created_at: GeneratedTime;
+  };
+  team_members: { tenant_id: string; team_id: string; agent_id: string };
+  calendars: {
+    id: string;
+    tenant_id: string;
+    definition: Json;
+    created_at: GeneratedTime;
+    updated_at: GeneratedTime;
+  };
+  sla_policies: {
+    id: string;
+    tenant_id: string;
+    position: Generated<number>;
+    is_active: Generated<boolean>;
+    definition: Json;
+    created_at: GeneratedTime;
+    updated_at: GeneratedTime;
+  };
+  tickets: {
+    id: string;
+    tenant_id: string;
+    number: number;
+    subject: Generated<string>;
+    status: Generated<'open' | 'pending' | 'on_hold' | 'resolved' | 'closed' | 'spam'>;
+    priority: Generated<'low' | 'normal' | 'high' | 'urgent'>;
+    channel: string;
+    account_id: string;
+    requester_id: string;
+    assignee_id: string | null;
+    team_id: string | null;
+    tags: Generated<string[]>;
+    custom_fields: GeneratedJson<JsonObject>;
+    sla: MaybeJson;
+    muted: Generated<boolean>;
+    message_count: Generated<number>;
+    sequence: Generated<number>;
+    version: Generated<number>;
+    follow_up_of: string | null;
+    created_at: GeneratedTime;
+    updated_at: GeneratedTime;
+    resolved_at: MaybeTime;
+    closed_at: MaybeTime;
+    search: ColumnType<string, never, never>;
+  };
+  ticket_participants: { tenant_id: string; ticket_id: string; contact_id: string };
+  messages: {
+    id: string;
+    tenant_id: string;
+    ticket_id: string | null;
+    channel_id: string;
+    source_id: string | null;
+    direction: 'inbound' | 'outbound' | 'internal';
+    kind: Generated<string>;
+    status: string;
+    provider_message_id: string | null;
+    message_id: string | null;
+    content_hash: Buffer | null;
+    author_id: string | null;
+    body: Json<JsonObject>;
+    timestamp: Time;
+    received_at: GeneratedTime;
+    send_phase: 'claimed' | 'transmitting' | 'done' | null;
+    send_fence: Generated<number>;
+    send_attempts: Generated<number>;
+    send_by: MaybeTime;
+    error: MaybeJson;
+  };
+  attachments: {
+    id: string;
+    tenant_id: string;
+    message_id: string | null;
+    position: Generated<number>;
+    filename: string | null;
+    content_type: string;
+    size: number;
+    sha256: Buffer;
+    inline: Generated<boolean>;
+    content_id: string | null;
+    created_at: GeneratedTime;
+  };
+  thread_ids: {
+    tenant_id: string;
+    message_id: string;
+    ticket_id: string;
+    cited: Generated<boolean>;
+  };
+  events: {
+    id: string;
+    tenant_id: string;
+    type: string;
+    ticket_id: string | null;
+    sequence: number | null;
+    data: JSONColumnType<JsonObject>;
+    timestamp: GeneratedTime;
+    xid: Generated<string>;
+    position: Generated<number>;
+  };
+  audit: {
+    id: string;
+    tenant_id: string;
+    ticket_id: string | null;
+    actor: Json<Actor>;
+    action: string;
+    reason: string | null;
+    changes: GeneratedJson<Record<string, [unknown, unknown]>>;
+    at: GeneratedTime;
+  };
+  commands: {
+    id: string;
+    tenant_id: string;
+    ticket_id: string;
+    kind: string;
+    actor: Json<Actor>;
+    idempotency_key: string | null;
+    if_version: number | null;
+    payload: Json<JsonObject>;
+    result: MaybeJson<JsonObject>;
+    created_at: GeneratedTime;
+    applied_at: MaybeTime;
+  };
+  idempotency_keys: {
+    tenant_id: string;
+    key: string;
+    fingerprint: Buffer;
+    status: number | null;
+    body: MaybeJson;
+    created_at: GeneratedTime;
+    locked_until: MaybeTime;
+  };
+  outbox: {
+    tenant_id: string;
+    kind: OutboxKind;
+    ref: string;
+    detail: MaybeJson<JsonObject>;
+    version: Generated<number>;
+    leased_until: Time;
+    attempts: Generated<number>;
+    created_at: GeneratedTime;
+  };
+  webhook_endpoints: {
+    id: string;
+    tenant_id: string;
+    url: string;
+    events: string[];
+    secret: Buffer;
+    description: Generated<string>;
+    headers: Buffer | null;
+    timeout_seconds: Generated<number>;
+    max_retries: Generated<number>;
+    verify_ssl: Generated<boolean>;
+    is_active: Generated<boolean>;
+    delivery_mode: Generated<'auto' | 'workflow' | 'stream'>;
+    created_at: GeneratedTime;
+    deleted_at: MaybeTime;
+  };
+  deliveries: {
+    id: string;
+    tenant_id: string;
+    event_id: string;
+    endpoint_id: string;
+    type: string;
+    status: Generated<'pending' | 'delivered' | 'failed'>;
+    budget: number;
+    attempt_count: Generated<number>;
+    run: Generated<number>;
+    next_attempt_at: MaybeTime;
+    started: Generated<boolean>;
+    leased_until: GeneratedTime;
+    created_at: GeneratedTime;
+    finished_at: MaybeTime;
+  };
+  delivery_attempts: {
+    tenant_id: string;
+    delivery_id: string;
+    run: number;
+    number: number;
+    at: Time;
+    status_code: number | null;
+    duration_ms: number;
+    error: string | null;
+    response_start: string | null;
+  };
+}
+
+export type OutboxKind = 'channel' | 'ticket_start' | 'ticket_wake';
+
+/** Who did it: an API key, an agent named by the caller, a customer's message, or the product's own clockwork. */
+export interface Actor {
+  readonly type: 'api_key' | 'agent' | 'contact' | 'workflow' | 'ingestion';
+  readonly id: string;
+}
