@@ -1,0 +1,258 @@
+import { createHash } from 'node:crypto';
+import { PassThrough, Readable, Transform, type TransformCallback } from 'node:stream';
+import { MailParser, type AttachmentStream } from 'mailparser';
+import { decodeBytes } from './charset.ts';
+import { MailHeaders } from './headers.ts';
+
+const headLimit = 1024 * 1024;
+const textLimit = 1024 * 1024;
+const reportLimit = 256 * 1024;
+
+/** What is known of an attachment when its bytes begin to arrive. */
+export interface AttachmentMeta {
+  /** Position in the mail, counted from 0. */
+  index: number;
+  filename: string | null;
+  contentType: string;
+  contentId: string | null;
+}
+
+/**
+ * Takes the decoded bytes of one attachment; the mail is read on when it returns. What it leaves
+ * unread is passed over; an error it throws ends the parse.
+ */
+export type AttachmentSink = (meta: AttachmentMeta, content: Readable) => Promise<void>;
+
+export interface MailPart extends AttachmentMeta {
+  disposition: string | null;
+  contentLocation: string | null;
+  /** Parameters of Content-Type. */
+  params: Record<string, string>;
+  size: number;
+  sha256: string;
+  /** The first 256 KiB, of reports, nested mails and calendars only. */
+  start: Buffer | null;
+}
+
+export interface MimeContent {
+  headers: MailHeaders;
+  text: string;
+  html: string;
+  parts: MailPart[];
+  /** What could not be read or was cut, in plain words. */
+  notes: string[];
+}
+
+// mailparser decodes by label alone, and trusts it; every text goes through our decoder instead,
+// which also bounds it. `createNode` and `getDecoder` are its own seams, kept by the exact pin.
+interface MailParserSeams {
+  createNode(node: { charset: string | false }): unknown;
+}
+
+class BoundedMailParser extends MailParser {
+  readonly cut: string[] = [];
+
+  constructor() {
+    super({
+      skipHtmlToText: true,
+      skipTextToHtml: true,
+      skipImageLinks: true,
+      skipTextLinks: true,
+      keepDeliveryStatus: true,
+      ignoreEmbedded: true,
+      checksumAlgo: 'sha256',
+    } as ConstructorParameters<typeof MailParser>[0]);
+  }
+
+  createNode(node: { charset: string | false }): unknown {
+    // mailparser calls the decoder only for labels other than UTF-8 and ASCII.
+    node.charset = `label:${node.charset || ''}`;
+    return (MailParser.prototype as unknown as MailParserSeams).createNode.call(this, node);
+  }
+
+  getDecoder(): { decodeStream(label: string): Transform } {
+    return {
+      decodeStream: (label) =>
+        new TextDecoderStream(label.replace(/^label:/, ''), () => {
+          this.cut.push('A text longer than 1 MiB was cut; the source holds all of it.');
+        }),
+    };
+  }
+}
+
+/** Collects the bytes of one text part up to the bound and decodes them at its end. */
+class TextDecoderStream extends Transform {
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  readonly #label: string;
+  readonly #onCut: () => void;
+
+  constructor(label: string, onCut: () => void) {
+    super();
+    this.#label = label;
+    this.#onCut = onCut;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    const room = textLimit - this.#length;
+    if (room > 0) this.#chunks.push(chunk.subarray(0, room));
+    if (this.#length <= textLimit && this.#length + chunk.length > textLimit) this.#onCut();
+    this.#length += chunk.length;
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    done(null, Buffer.from(decodeBytes(Buffer.concat(this.#chunks), this.#label || null)));
+  }
+}
+
+/** Passes a source on, keeps its head, and turns bare CR line ends into CRLF. */
+class SourceHead extends Transform {
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
+  #bareCr: boolean | null = null;
+
+  get head(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  override _transform(input: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#bareCr ??= input.includes(0x0d) && !input.subarray(0, 65_536).includes(0x0a);
+    const chunk = this.#bareCr
+      ? Buffer.from(input.toString('latin1').replace(/\r\n?/g, '\r\n'), 'latin1')
+      : input;
+    if (this.#length < headLimit) this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    done(null, chunk);
+  }
+}
+
+/** Hashes and counts one attachment on its way to the sink, and keeps the start of a report. */
+class AttachmentMeter extends Transform {
+  readonly #hash = createHash('sha256');
+  readonly #kept: Buffer[] = [];
+  readonly #keeps: boolean;
+  #keptLength = 0;
+  size = 0;
+
+  constructor(keeps: boolean) {
+    super();
+    this.#keeps = keeps;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.#hash.update(chunk);
+    this.size += chunk.length;
+    if (this.#keeps && this.#keptLength < reportLimit) {
+      this.#kept.push(chunk);
+      this.#keptLength += chunk.length;
+    }
+    done(null, chunk);
+  }
+
+  digest(): { sha256: string; start: Buffer | null } {
+    const start = this.#keeps ? Buffer.concat(this.#kept).subarray(0, reportLimit) : null;
+    return { sha256: this.#hash.digest('hex'), start };
+  }
+}
+
+const keptTypes = /^(message\/|text\/rfc822-headers|text\/calendar|application\/ics)/;
+
+/**
+ * Reads a mail's MIME structure, streaming attachments to the sink. What is broken is noted, not
+ * thrown; only errors of the source stream and of the sink are.
+ */
+export async function readMime(source: Readable, sink: AttachmentSink): Promise<MimeContent> {
+  const parser = new BoundedMailParser();
+  const head = new SourceHead();
+  const content = { text: '', html: '', parts: [] as MailPart[], notes: [] as string[] };
+  const sourceFailed = new Promise<never>((_resolve, reject) => {
+    source.once('error', reject);
+    head.once('error', reject);
+  });
+  sourceFailed.catch(() => parser.destroy());
+  source.pipe(head).pipe(parser);
+  await Promise.race([readParts(parser, content, sink), sourceFailed]);
+  head.resume();
+  content.notes.push(...parser.cut);
+  return { headers: MailHeaders.read(head.head), ...content };
+}
+
+type PartsSoFar = Omit<MimeContent, 'headers'>;
+
+async function readParts(
+  parser: BoundedMailParser,
+  content: PartsSoFar,
+  sink: AttachmentSink,
+): Promise<void> {
+  let sinkError: unknown = null;
+  try {
+    for await (const part of parser as AsyncIterable<
+      AttachmentStream | { type: 'text'; text?: string; html?: string }
+    >) {
+      if (part.type === 'text') {
+        content.text = part.text ?? '';
+        content.html = part.html ?? '';
+        continue;
+      }
+      try {
+        content.parts.push(await readAttachment(part, content.parts.length, sink));
+      } catch (error) {
+        sinkError = error;
+        throw error;
+      }
+    }
+  } catch (error) {
+    if (sinkError !== null) throw error;
+    content.notes.push(`The mail could not be read to its end: ${reason(error)}.`);
+  }
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function readAttachment(
+  part: AttachmentStream,
+  index: number,
+  sink: AttachmentSink,
+): Promise<MailPart> {
+  const contentType = (part.contentType || 'application/octet-stream').toLowerCase();
+  const meta: AttachmentMeta = {
+    index,
+    filename: part.filename || null,
+    contentType,
+    contentId: part.cid || null,
+  };
+  const meter = new AttachmentMeter(keptTypes.test(contentType));
+  const metered = new Promise<void>((resolve, reject) => {
+    meter.once('end', resolve);
+    meter.once('error', reject);
+    part.content.once('error', reject);
+  });
+  part.content.pipe(meter);
+  const shown = meter.pipe(new PassThrough());
+  await sink(meta, shown);
+  shown.resume();
+  await metered;
+  part.release();
+  const location = part.headers.get('content-location');
+  return {
+    ...meta,
+    disposition: part.contentDisposition ?? null,
+    contentLocation: typeof location === 'string' ? location : null,
+    params: typeParams(part),
+    size: meter.size,
+    ...meter.digest(),
+  };
+}
+
+function typeParams(part: AttachmentStream): Record<string, string> {
+  const header = part.headers.get('content-type');
+  return header !== null && typeof header === 'object' && 'params' in header ? header.params : {};
+}
+
+/** Passes over an attachment's bytes: they are hashed and counted all the same. */
+export const discardAttachment: AttachmentSink = async (_meta, content) => {
+  content.resume();
+};
