@@ -1,0 +1,50 @@
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/common';
+
+// Named profiles, each with its reason. Workflows import these and nothing else from here.
+
+/** One short transaction in our own Postgres: local, so that it costs one marker; waits out a restart of the database. */
+export const DATABASE: LocalActivityOptions = {
+  startToCloseTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 day',
+  localRetryThreshold: '10 seconds',
+  retry: {
+    initialInterval: '200 milliseconds',
+    maximumInterval: '30 seconds',
+    backoffCoefficient: 2,
+  },
+};
+
+/** One sync of a mailbox: as long as it heartbeats; three quick tries, then the workflow names the state and backs off. */
+export const SYNC: ActivityOptions = {
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: '60 seconds',
+  retry: { initialInterval: '1 second', maximumInterval: '15 seconds', maximumAttempts: 3 },
+};
+
+/** Waiting for mail: hours of heartbeats; a worker's restart must not spend its tries, so they are not counted. */
+export const WAIT: ActivityOptions = {
+  startToCloseTimeout: '7 hours',
+  heartbeatTimeout: '60 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 0 },
+};
+
+/** Handing an answer to a provider: tried for a day, at intervals up to ten minutes; the provider's class of error ends it sooner. */
+export const SEND: ActivityOptions = {
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: '60 seconds',
+  scheduleToCloseTimeout: '24 hours',
+  retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', backoffCoefficient: 2 },
+};
+
+/** The first attempt at a delivery: local and once, so that a delivery that succeeds at once costs six events. */
+export const DELIVER_FIRST: LocalActivityOptions = {
+  startToCloseTimeout: '70 seconds',
+  retry: { maximumAttempts: 1 },
+};
+
+/** The further attempts: the activity itself says when the next is due and when to give up. */
+export const DELIVER_AGAIN: ActivityOptions = {
+  startToCloseTimeout: '70 seconds',
+  retry: { initialInterval: '5 seconds', maximumInterval: '1 hour', backoffCoefficient: 2 },
+};

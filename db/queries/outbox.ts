@@ -1,0 +1,156 @@
+import { sql } from 'kysely';
+import type { TenantId } from '../../domain/ids.ts';
+import type { PendingWork } from '../../workflows/contracts/relay.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import type { OutboxKind } from '../schema.ts';
+
+/** How long a writer has to hand its work to Temporal before the drain takes it. */
+const LEASE = '30 seconds';
+
+/** Collects, inside one transaction, what must reach Temporal after it: `new Pending(tenant)`, commit, `relay.flush(pending)`. */
+export class Pending implements PendingWork {
+  readonly tenantId: TenantId;
+  readonly channels = new Map<string, { provider: string; changed: boolean; version: number }>();
+  readonly ticketStarts = new Map<
+    string,
+    { wakeAt: string | null; summary: string; version: number }
+  >();
+  readonly ticketWakes = new Map<string, { summary: string; version: number }>();
+  readonly deliveries: { deliveryId: string; eventId: string; endpointId: string; type: string }[] =
+    [];
+
+  constructor(tenantId: TenantId) {
+    this.tenantId = tenantId;
+  }
+
+  /** The channel's workflow is to be started or nudged; `changed` where what the admin wants has changed. */
+  async channel(tx: Tx, channelId: string, provider: string, changed: boolean): Promise<void> {
+    const [row] = await put(tx, this.tenantId, 'channel', [
+      { ref: channelId, detail: { provider, changed } },
+    ]);
+    this.channels.set(channelId, { provider, changed, version: row!.version });
+  }
+
+  /** New tickets: their workflows start asleep until `wakeAt`, or at once where it is null. */
+  async startTickets(
+    tx: Tx,
+    tickets: readonly { ticketId: string; wakeAt: string | null; summary: string }[],
+  ): Promise<void> {
+    const rows = tickets.map(({ ticketId, wakeAt, summary }) => ({
+      ref: ticketId,
+      detail: { wakeAt, summary },
+    }));
+    for (const { ref, version } of await put(tx, this.tenantId, 'ticket_start', rows)) {
+      const { wakeAt, summary } = tickets.find((ticket) => ticket.ticketId === ref)!;
+      this.ticketStarts.set(ref, { wakeAt, summary, version });
+    }
+  }
+
+  /** Tickets whose workflows must look again: a message arrived. */
+  async wakeTickets(
+    tx: Tx,
+    tickets: readonly { ticketId: string; summary: string }[],
+  ): Promise<void> {
+    const rows = tickets.map(({ ticketId, summary }) => ({ ref: ticketId, detail: { summary } }));
+    for (const { ref, version } of await put(tx, this.tenantId, 'ticket_wake', rows)) {
+      this.ticketWakes.set(ref, {
+        summary: tickets.find((ticket) => ticket.ticketId === ref)!.summary,
+        version,
+      });
+    }
+  }
+}
+
+async function put(
+  tx: Tx,
+  tenantId: TenantId,
+  kind: OutboxKind,
+  items: readonly { ref: string; detail: Record<string, unknown> }[],
+): Promise<{ ref: string; version: number }[]> {
+  if (items.length === 0) return [];
+  return tx
+    .insertInto('outbox')
+    .values(
+      items.map(({ ref, detail }) => ({
+        tenant_id: tenantId,
+        kind,
+        ref,
+        detail: JSON.stringify(detail),
+        leased_until: sql<Date>`now() + ${LEASE}::interval`,
+      })),
+    )
+    .onConflict((oc) =>
+      oc.columns(['tenant_id', 'kind', 'ref']).doUpdateSet({
+        // A change waiting to be told is not forgotten by a later mere nudge.
+        detail: sql`excluded.detail || jsonb_build_object('changed', coalesce((outbox.detail->>'changed')::boolean, false) or coalesce((excluded.detail->>'changed')::boolean, false))`,
+        version: sql`outbox.version + 1`,
+        leased_until: sql`excluded.leased_until`,
+      }),
+    )
+    .returning(['ref', 'version'])
+    .execute();
+}
+
+/** Clears rows that Temporal has accepted, unless a later cause has been added since. */
+export async function clearOutbox(
+  db: Db,
+  tenantId: TenantId,
+  done: readonly { kind: OutboxKind; ref: string; version: number }[],
+): Promise<void> {
+  if (done.length === 0) return;
+  await inTenant(db, tenantId, (tx) =>
+    sql`delete from outbox o using jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as d(kind text, ref text, version bigint)
+         where o.tenant_id = ${tenantId} and (o.kind, o.ref, o.version) = (d.kind, d.ref, d.version)`.execute(
+      tx,
+    ),
+  );
+}
+
+/** Takes over what a crash or Temporal's absence left, over all tenants, and returns it as work to flush. */
+export async function claimOutbox(db: Db, atMost: number): Promise<PendingWork[]> {
+  const claimed = await sql<{ tenant_id: string; kind: OutboxKind; ref: string }>`
+    select * from claim_outbox(${atMost}, ${LEASE}::interval)`.execute(db);
+  const byTenant = Map.groupBy(claimed.rows, (row) => row.tenant_id as TenantId);
+  return Promise.all(
+    [...byTenant].map(([tenantId, rows]) =>
+      inTenant(db, tenantId, (tx) => load(tx, tenantId, rows)),
+    ),
+  );
+}
+
+async function load(
+  tx: Tx,
+  tenantId: TenantId,
+  claimed: readonly { kind: OutboxKind; ref: string }[],
+): Promise<Pending> {
+  const rows = await tx
+    .selectFrom('outbox')
+    .select(['kind', 'ref', 'detail', 'version'])
+    .where('tenant_id', '=', tenantId)
+    .where(
+      'ref',
+      'in',
+      claimed.map((row) => row.ref),
+    )
+    .execute();
+  const pending = new Pending(tenantId);
+  for (const { kind, ref, detail, version } of rows) {
+    const given = (detail ?? {}) as {
+      provider?: string;
+      changed?: boolean;
+      wakeAt?: string | null;
+      summary?: string;
+    };
+    const summary = given.summary ?? '';
+    if (kind === 'channel')
+      pending.channels.set(ref, {
+        provider: given.provider ?? '',
+        changed: given.changed ?? false,
+        version,
+      });
+    else if (kind === 'ticket_start')
+      pending.ticketStarts.set(ref, { wakeAt: given.wakeAt ?? null, summary, version });
+    else pending.ticketWakes.set(ref, { summary, version });
+  }
+  return pending;
+}

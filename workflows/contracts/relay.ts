@@ -1,0 +1,36 @@
+import type { CommandOutcome, CommandUpdate, TicketRef } from './ticket.ts';
+
+/**
+ * What a transaction left for Temporal. Every item also stands in Postgres (outbox row, delivery row), leased to the
+ * writer: `flush` is the short way, the drain is the sure one.
+ */
+export interface PendingWork {
+  readonly tenantId: string;
+  readonly channels: ReadonlyMap<string, { provider: string; changed: boolean; version: number }>;
+  readonly ticketStarts: ReadonlyMap<
+    string,
+    { wakeAt: string | null; summary: string; version: number }
+  >;
+  readonly ticketWakes: ReadonlyMap<string, { summary: string; version: number }>;
+  readonly deliveries: readonly {
+    deliveryId: string;
+    eventId: string;
+    endpointId: string;
+    type: string;
+  }[];
+}
+
+/** The API's and the activities' way to Temporal. */
+export interface Relay {
+  /** Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain. */
+  flush(work: PendingWork): Promise<void>;
+  /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
+  command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome>;
+  /** Link into the Temporal UI. */
+  workflowUrl(workflowId: string): string;
+}
+
+/** Temporal can't be reached, or did not answer in time; the command's row stands and can be sent again. */
+export class TemporalUnavailable extends Error {
+  override name = 'TemporalUnavailable';
+}
