@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { PassThrough, Readable, Transform, type TransformCallback } from 'node:stream';
+import { PassThrough, Transform, type Readable, type TransformCallback } from 'node:stream';
 import { MailParser, type AttachmentStream } from 'mailparser';
 import { decodeBytes } from './charset.ts';
 import { MailHeaders } from './headers.ts';

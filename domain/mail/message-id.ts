@@ -1,0 +1,56 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+export interface MessageIdParts {
+  tenantId: string;
+  ticketId: string;
+  messageId: string;
+  /** Secret of the tenant, 32 bytes. */
+  key: Buffer;
+  /** Domain of the channel's address. */
+  domain: string;
+}
+
+const macBytes = 16;
+
+/**
+ * Our Message-ID: `<ticket>.<message>.<mac>@<domain>`, without brackets. The MAC (HMAC-SHA256 cut
+ * to 128 bits) makes it unguessable, so a reference to it proves that its sender got our mail.
+ */
+export function mintMessageId(parts: MessageIdParts): string {
+  const ticket = bareId(parts.ticketId);
+  const message = bareId(parts.messageId);
+  const mac = macOf(parts.tenantId, ticket, message, parts.key).toString('hex');
+  return `${ticket}.${message}.${mac}@${parts.domain.toLowerCase()}`;
+}
+
+/**
+ * Ticket and message that a Message-ID of ours names, whatever its letter case or domain, or null
+ * where it isn't ours or was altered.
+ */
+export function readMessageId(
+  id: string,
+  key: Buffer,
+  tenantId: string,
+): { ticketId: string; messageId: string } | null {
+  const local = id.replace(/^<|>$/g, '').split('@')[0]!.toLowerCase();
+  const found = /^([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-f]{32})$/.exec(local);
+  if (!found) return null;
+  const [, ticket, message, mac] = found;
+  const expected = macOf(tenantId, ticket!, message!, key);
+  if (!timingSafeEqual(Buffer.from(mac!, 'hex'), expected)) return null;
+  return {
+    ticketId: `tkt_${ticket!.toUpperCase()}`,
+    messageId: `msg_${message!.toUpperCase()}`,
+  };
+}
+
+function macOf(tenantId: string, ticket: string, message: string, key: Buffer): Buffer {
+  return createHmac('sha256', key)
+    .update(`message-id\0${tenantId}\0${ticket}\0${message}`)
+    .digest()
+    .subarray(0, macBytes);
+}
+
+function bareId(id: string): string {
+  return id.slice(id.indexOf('_') + 1).toLowerCase();
+}

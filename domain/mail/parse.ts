@@ -1,0 +1,320 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { MailAddress, MessageChannel, NormalizedMessage } from '../message.ts';
+import { normalizeAddress, parseAddresses } from './addresses.ts';
+import { readAuthentication } from './authentication.ts';
+import { classifyMail, readLoopHeaders, readPriority, type LoopHeaders } from './classify.ts';
+import { nameAttachment, uniqueNames } from './filenames.ts';
+import { MailHeaders, parseMailDate, parseMessageIds } from './headers.ts';
+import { htmlToPlainText, referencedContentIds, sanitizeMailHtml } from './html.ts';
+import {
+  discardAttachment,
+  readMime,
+  type AttachmentSink,
+  type MailPart,
+  type MimeContent,
+} from './mime.ts';
+import { splitQuoted } from './quote.ts';
+import { isForwarded, subjectKey } from './subject.ts';
+import { readTicketTokens } from './thread-tokens.ts';
+
+export type { AttachmentMeta, AttachmentSink } from './mime.ts';
+
+export interface MailContext {
+  receivedAt: Date;
+  /** Channel that it came by; `mime` where none is known. */
+  channel?: MessageChannel;
+  /** SMTP envelope: `from` is '' for the null sender, null where it isn't known. */
+  envelope?: { from: string | null; to: string[] };
+  /** authserv-ids whose Authentication-Results the channel trusts. */
+  trustedServers?: readonly string[];
+  /** Takes the attachments' bytes; without it they are hashed and passed over. */
+  onAttachment?: AttachmentSink;
+  /** Keeps the attachments' bytes in memory, in `content`. */
+  keepContent?: boolean;
+}
+
+export interface ParsedAttachment {
+  /** Position in which `onAttachment` met it; the list has the same order. */
+  index: number;
+  filename: string;
+  contentType: string;
+  size: number;
+  sha256: string;
+  inline: boolean;
+  contentId: string | null;
+  content: Buffer | null;
+}
+
+/** What threading goes by; message ids have their domain in lower case here. */
+export interface ThreadingKeys {
+  messageId: string | null;
+  /** Newest first. */
+  references: string[];
+  inReplyTo: string[];
+  /** Addresses that it was delivered to, plus tags kept: To, Cc, Delivered-To, envelope … */
+  deliveredTo: string[];
+  subjectKey: string;
+  /** Ticket numbers that the subject names as `[#123]`. */
+  subjectTokens: number[];
+  /** Ticket numbers that the body names, quoted text included. */
+  bodyTokens: number[];
+}
+
+export interface ParsedMail {
+  message: NormalizedMessage;
+  attachments: ParsedAttachment[];
+  threading: ThreadingKeys;
+  /** `reason` says by what sign; automatic mail gets no automatic answer. */
+  automatic: { automatic: boolean; autoReply: boolean; reason: string | null };
+  /** Whether a server that the channel trusts gave the authentication verdicts. */
+  authenticationTrusted: boolean;
+  /** Hex SHA-256 of what was said, by whom and when: it stands in for a missing Message-ID. */
+  contentHash: string;
+  loopHeaders: LoopHeaders;
+  /** What could not be read or was cut, in plain words. */
+  notes: string[];
+}
+
+const referenceLimit = 200;
+const sanitizeLimit = 512 * 1024;
+
+/**
+ * Parses a raw mail (RFC 5322, MIME) into the normalized message and what ingestion needs.
+ *
+ * Whatever is broken in the mail is noted and a message made all the same; it rejects only on
+ * errors of the source stream or of `onAttachment`.
+ */
+export async function parseMail(
+  source: Readable | Buffer,
+  context: MailContext,
+): Promise<ParsedMail> {
+  const contents = new Map<number, Buffer>();
+  const sink = context.keepContent
+    ? keepInto(contents)
+    : (context.onAttachment ?? discardAttachment);
+  const mime = await readMime(Buffer.isBuffer(source) ? Readable.from([source]) : source, sink);
+  const html = readHtml(mime);
+  const text = readText(mime);
+  const attachments = describeAttachments(mime, html, contents);
+  return assemble(mime, { text, html, attachments, context });
+}
+
+function keepInto(contents: Map<number, Buffer>): AttachmentSink {
+  return async (meta, content) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
+    contents.set(meta.index, Buffer.concat(chunks));
+  };
+}
+
+function readHtml(mime: MimeContent): string | null {
+  if (mime.html.trim() === '') return null;
+  if (mime.html.length > sanitizeLimit) {
+    mime.notes.push('HTML longer than 512 KiB was cut; the source holds all of it.');
+  }
+  try {
+    return sanitizeMailHtml(mime.html.slice(0, sanitizeLimit));
+  } catch (error) {
+    mime.notes.push(`The HTML could not be made safe to show: ${String(error)}.`);
+    return null;
+  }
+}
+
+function readText(mime: MimeContent): string {
+  const text = mime.text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
+  if (text.trim() !== '' || mime.html === '') return text.replace(/\s+$/, '');
+  try {
+    return htmlToPlainText(mime.html.slice(0, sanitizeLimit));
+  } catch (error) {
+    mime.notes.push(`No text could be taken from the HTML: ${String(error)}.`);
+    return '';
+  }
+}
+
+function describeAttachments(
+  mime: MimeContent,
+  html: string | null,
+  contents: ReadonlyMap<number, Buffer>,
+): ParsedAttachment[] {
+  const shown = referencedContentIds(html ?? '');
+  const unique = uniqueNames();
+  return mime.parts.map((part) => ({
+    index: part.index,
+    filename: unique(
+      nameAttachment({ ...part, nestedSubject: nestedSubject(part) }, part.index + 1),
+    ),
+    contentType: part.contentType,
+    size: part.size,
+    sha256: part.sha256,
+    inline: part.contentId !== null && shown.has(part.contentId),
+    contentId: part.contentId,
+    content: contents.get(part.index) ?? null,
+  }));
+}
+
+function nestedSubject(part: MailPart): string | null {
+  if (!part.start || !/^message\/(rfc822|global)$/.test(part.contentType)) return null;
+  return MailHeaders.read(part.start).text('subject');
+}
+
+interface ReadBody {
+  text: string;
+  html: string | null;
+  attachments: ParsedAttachment[];
+  context: MailContext;
+}
+
+function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
+  const { headers, notes } = mime;
+  const { context, text } = body;
+  const subject = headers.text('subject')?.slice(0, 4000) ?? null;
+  const sender = readSender(headers);
+  const envelopeFrom = context.envelope?.from ?? null;
+  const classified = classifyMail({
+    headers,
+    subject,
+    text,
+    envelopeFrom,
+    from: sender?.address ?? null,
+    parts: mime.parts,
+  });
+  const authentication = readAuthentication(headers, context.trustedServers ?? []);
+  const message: NormalizedMessage = {
+    channel: context.channel ?? 'mime',
+    direction: 'inbound',
+    kind: classified.kind,
+    status: 'received',
+    priority: readPriority(headers),
+    from: sender?.address ?? null,
+    sender,
+    ...readRecipients(headers),
+    subject,
+    content: text,
+    ...splitQuoted(text, classified.bounce !== null || isForwarded(subject)),
+    html: body.html,
+    timestamp: (readDate(headers) ?? context.receivedAt).toISOString(),
+    received_at: context.receivedAt.toISOString(),
+    message_id: parseMessageIds(headers.raw('message-id'))[0] ?? null,
+    in_reply_to: parseMessageIds(headers.raw('in-reply-to')).slice(0, referenceLimit),
+    references: parseMessageIds(headers.raw('references')).slice(-referenceLimit),
+    attachments: body.attachments.map(asNormalizedAttachment),
+    ...(authentication ? { authentication: authentication.verdicts } : {}),
+    ...(classified.bounce ? { bounce: classified.bounce } : {}),
+    metadata: { service_specific_data: {}, platform_specific: platformSpecific(headers, notes) },
+  };
+  return {
+    message,
+    attachments: body.attachments,
+    threading: readThreading(message, headers, context),
+    automatic: {
+      automatic: classified.automatic !== null,
+      autoReply: classified.kind === 'auto_reply',
+      reason: classified.automatic,
+    },
+    authenticationTrusted: authentication?.trusted ?? false,
+    contentHash: hashContent(message),
+    loopHeaders: readLoopHeaders(headers),
+    notes,
+  };
+}
+
+function readSender(headers: MailHeaders): MailAddress | null {
+  for (const name of ['from', 'sender', 'return-path']) {
+    const found = headers.rawAll(name).flatMap((raw) => parseAddresses(raw));
+    const usable = found.find((entry) => entry.address.includes('@')) ?? found[0];
+    if (usable) return usable;
+  }
+  return null;
+}
+
+function readRecipients(
+  headers: MailHeaders,
+): Pick<NormalizedMessage, 'reply_to' | 'to' | 'cc' | 'bcc'> {
+  const all = (name: string): MailAddress[] =>
+    headers.rawAll(name).flatMap((raw) => parseAddresses(raw));
+  return { reply_to: all('reply-to'), to: all('to'), cc: all('cc'), bcc: all('bcc') };
+}
+
+// A date that no clock could have shown would put the message out of its thread.
+function readDate(headers: MailHeaders): Date | null {
+  const date = parseMailDate(headers.raw('date'));
+  const year = date?.getUTCFullYear() ?? 0;
+  return year >= 1970 && year < 2200 ? date : null;
+}
+
+function asNormalizedAttachment(
+  attachment: ParsedAttachment,
+): NormalizedMessage['attachments'][number] {
+  return {
+    filename: attachment.filename,
+    content_type: attachment.contentType,
+    size: attachment.size,
+    sha256: attachment.sha256,
+    inline: attachment.inline,
+    content_id: attachment.contentId,
+  };
+}
+
+function platformSpecific(headers: MailHeaders, notes: readonly string[]): Record<string, unknown> {
+  return {
+    subject: headers.text('subject'),
+    cc: headers.rawAll('cc').flatMap((raw) => parseAddresses(raw).map((entry) => entry.address)),
+    bcc: headers.rawAll('bcc').flatMap((raw) => parseAddresses(raw).map((entry) => entry.address)),
+    ...(notes.length > 0 ? { notes } : {}),
+  };
+}
+
+const deliveryHeaders = [
+  'to',
+  'cc',
+  'bcc',
+  'delivered-to',
+  'x-original-to',
+  'envelope-to',
+  'x-envelope-to',
+  'x-forwarded-to',
+  'resent-to',
+];
+
+function readThreading(
+  message: NormalizedMessage,
+  headers: MailHeaders,
+  context: MailContext,
+): ThreadingKeys {
+  const named = deliveryHeaders.flatMap((name) => headers.rawAll(name).flatMap(parseAddresses));
+  const delivered = [
+    ...named.map((entry) => entry.address),
+    ...(context.envelope?.to ?? []).map(normalizeAddress),
+  ];
+  return {
+    messageId: message.message_id === null ? null : comparableMessageId(message.message_id),
+    references: message.references.map(comparableMessageId).reverse(),
+    inReplyTo: message.in_reply_to.map(comparableMessageId),
+    deliveredTo: [...new Set(delivered.filter((address) => address.includes('@')))],
+    subjectKey: subjectKey(message.subject),
+    subjectTokens: readTicketTokens(message.subject ?? ''),
+    bodyTokens: readTicketTokens(message.content),
+  };
+}
+
+/** A message id in the form that ids are compared in: its domain in lower case. */
+export function comparableMessageId(id: string): string {
+  const at = id.lastIndexOf('@');
+  return at < 0 ? id : id.slice(0, at) + id.slice(at).toLowerCase();
+}
+
+// Only what every copy of a mail has alike: transport headers differ from copy to copy.
+function hashContent(message: NormalizedMessage): string {
+  const said = [
+    message.from,
+    message.to.map((entry) => entry.address),
+    message.cc.map((entry) => entry.address),
+    message.timestamp === message.received_at ? null : message.timestamp,
+    message.subject,
+    message.content,
+    message.html,
+    message.attachments.map((attachment) => attachment.sha256),
+  ];
+  return createHash('sha256').update(JSON.stringify(said)).digest('hex');
+}
