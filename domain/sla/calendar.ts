@@ -22,10 +22,13 @@ const timeZone = z.string().refine(isNamedZone, {
     `"${String(issue.input)}" is no IANA time zone; write one such as "Europe/Berlin" or "UTC"`,
 });
 
-const openingTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, {
+const OPENING_TIME = /^([01]\d|2[0-3]):[0-5]\d$/;
+const CLOSING_TIME = /^(([01]\d|2[0-3]):[0-5]\d|24:00)$/;
+
+const openingTime = z.string().regex(OPENING_TIME, {
   error: 'the opening time is HH:MM, from 00:00 to 23:59',
 });
-const closingTime = z.string().regex(/^(([01]\d|2[0-3]):[0-5]\d|24:00)$/, {
+const closingTime = z.string().regex(CLOSING_TIME, {
   error: 'the closing time is HH:MM, up to 24:00',
 });
 const dayHours = z
@@ -243,6 +246,7 @@ function isNamedZone(name: string): boolean {
 function checkDay(day: [string, string][], context: z.RefinementCtx): void {
   const windows = day
     .map(([opens, closes], index) => ({ opens, closes, index }))
+    .filter(({ opens, closes }) => OPENING_TIME.test(opens) && CLOSING_TIME.test(closes))
     .sort((a, b) => a.opens.localeCompare(b.opens));
   for (const [place, { opens, closes, index }] of windows.entries()) {
     if (opens >= closes) {
