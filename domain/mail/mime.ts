@@ -45,8 +45,23 @@ export interface MimeContent {
 
 // mailparser decodes by label alone, and trusts it; every text goes through our decoder instead,
 // which also bounds it. `createNode` and `getDecoder` are its own seams, kept by the exact pin.
+interface SplitNode {
+  root: boolean;
+  charset: string | false;
+  contentType: string | false;
+  disposition: string | false;
+  filename: string | false;
+  parentNode: { contentType: string | false } | false;
+}
+
 interface MailParserSeams {
-  createNode(node: { charset: string | false }): unknown;
+  createNode(node: SplitNode): unknown;
+}
+
+// A named text beside the body is a file that was sent along, whatever its disposition says.
+function isNamedFile(node: SplitNode): boolean {
+  const inMixed = node.parentNode !== false && node.parentNode.contentType === 'multipart/mixed';
+  return !node.root && inMixed && node.filename !== false;
 }
 
 class BoundedMailParser extends MailParser {
@@ -64,7 +79,8 @@ class BoundedMailParser extends MailParser {
     } as ConstructorParameters<typeof MailParser>[0]);
   }
 
-  createNode(node: { charset: string | false }): unknown {
+  createNode(node: SplitNode): unknown {
+    if (isNamedFile(node)) node.disposition = 'attachment';
     // mailparser calls the decoder only for labels other than UTF-8 and ASCII.
     node.charset = `label:${node.charset || ''}`;
     return (MailParser.prototype as unknown as MailParserSeams).createNode.call(this, node);
@@ -217,7 +233,9 @@ async function readAttachment(
   index: number,
   sink: AttachmentSink,
 ): Promise<MailPart> {
-  const contentType = (part.contentType || 'application/octet-stream').toLowerCase();
+  const type = typeHeader(part);
+  // mailparser guesses a type by the file's name where the sender said octet-stream; we keep his.
+  const contentType = (type.value || part.contentType || 'application/octet-stream').toLowerCase();
   const meta: AttachmentMeta = {
     index,
     filename: part.filename || null,
@@ -241,15 +259,17 @@ async function readAttachment(
     ...meta,
     disposition: part.contentDisposition ?? null,
     contentLocation: typeof location === 'string' ? location : null,
-    params: typeParams(part),
+    params: type.params,
     size: meter.size,
     ...meter.digest(),
   };
 }
 
-function typeParams(part: AttachmentStream): Record<string, string> {
+function typeHeader(part: AttachmentStream): { value: string; params: Record<string, string> } {
   const header = part.headers.get('content-type');
-  return header !== null && typeof header === 'object' && 'params' in header ? header.params : {};
+  return header !== null && typeof header === 'object' && 'params' in header
+    ? header
+    : { value: '', params: {} };
 }
 
 /** Passes over an attachment's bytes: they are hashed and counted all the same. */

@@ -240,7 +240,7 @@ function readRecipients(
 function readDate(headers: MailHeaders): Date | null {
   const date = parseMailDate(headers.raw('date'));
   const year = date?.getUTCFullYear() ?? 0;
-  return year >= 1970 && year < 2200 ? date : null;
+  return year >= 1900 && year < 2200 ? date : null;
 }
 
 function asNormalizedAttachment(
