@@ -1,0 +1,184 @@
+import { sql } from 'kysely';
+import { newId, type ChannelId, type SourceId, type TenantId } from '../../domain/ids.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import { insertBlobs, type StoredBlob } from './blobs.ts';
+import { Pending } from './outbox.ts';
+
+/** What a door or a mailbox brings, before anything has parsed it. */
+export interface Receipt {
+  /** The bytes, or where `putBlob` already put them. */
+  readonly source: Buffer | StoredBlob;
+  readonly providerMessageId: string | null;
+  readonly receivedAt: Date;
+  readonly envelope?: { readonly from: string | null; readonly to: readonly string[] };
+  readonly meta?: Readonly<Record<string, unknown>>;
+}
+
+export interface Staged {
+  /** One per receipt, in their order; a redelivery gets the id of its first receipt. */
+  readonly sourceIds: SourceId[];
+  /** The receipts that were not known before, by source id. */
+  readonly fresh: ReadonlySet<SourceId>;
+}
+
+/** Where mail for an address goes, or null; addresses are unique over the installation. */
+export async function resolveAddress(
+  db: Db,
+  address: string,
+): Promise<{ tenantId: TenantId; channelId: ChannelId } | null> {
+  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
+    select * from resolve_address(${address.toLowerCase()})`.execute(db);
+  return rows[0] ? { tenantId: rows[0].tenant_id, channelId: rows[0].channel_id } : null;
+}
+
+/**
+ * Stores one receipt of a door and leaves its channel's workflow to be nudged: after this returns the sender may be
+ * told yes. Follow with `relay.flush(pending)`.
+ */
+export async function stageSource(
+  db: Db,
+  channel: { tenantId: TenantId; id: ChannelId; provider: string },
+  receipt: Receipt,
+): Promise<{ sourceId: SourceId; pending: Pending }> {
+  const pending = new Pending(channel.tenantId);
+  const staged = await inTenant(db, channel.tenantId, async (tx) => {
+    const result = await stageReceipts(tx, channel.tenantId, channel.id, [receipt]);
+    if (result.fresh.size > 0) await pending.channel(tx, channel.id, channel.provider, false);
+    return result;
+  });
+  return { sourceId: staged.sourceIds[0]!, pending };
+}
+
+/** Stores receipts in the caller's transaction: bytes once per content, one source row per receipt. */
+export async function stageReceipts(
+  tx: Tx,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  receipts: readonly Receipt[],
+): Promise<Staged> {
+  if (receipts.length === 0) return { sourceIds: [], fresh: new Set() };
+  const inMemory = receipts
+    .map((receipt) => receipt.source)
+    .filter((source) => Buffer.isBuffer(source));
+  const stored = (await insertBlobs(tx, tenantId, inMemory)).values();
+  const rows = receipts.map((receipt) => {
+    const blob = Buffer.isBuffer(receipt.source) ? stored.next().value! : receipt.source;
+    return {
+      id: newId('source'),
+      tenant_id: tenantId,
+      channel_id: channelId,
+      provider_message_id: receipt.providerMessageId,
+      sha256: blob.sha256,
+      size: blob.size,
+      envelope: receipt.envelope ? JSON.stringify(receipt.envelope) : null,
+      meta: receipt.meta ? JSON.stringify(receipt.meta) : null,
+      received_at: receipt.receivedAt,
+    };
+  });
+  const inserted = await tx
+    .insertInto('sources')
+    .values(rows)
+    .onConflict((oc) =>
+      oc
+        .columns(['channel_id', 'provider_message_id'])
+        .where('provider_message_id', 'is not', null)
+        .doNothing(),
+    )
+    .returning('id')
+    .execute();
+  const fresh = new Set(inserted.map((row) => row.id as SourceId));
+  const known = await knownIds(
+    tx,
+    channelId,
+    rows.filter((row) => !fresh.has(row.id)).map((row) => row.provider_message_id!),
+  );
+  return {
+    sourceIds: rows.map((row) =>
+      fresh.has(row.id) ? row.id : known.get(row.provider_message_id!)!,
+    ),
+    fresh,
+  };
+}
+
+async function knownIds(
+  tx: Tx,
+  channelId: ChannelId,
+  providerIds: readonly string[],
+): Promise<Map<string, SourceId>> {
+  if (providerIds.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom('sources')
+    .select(['id', 'provider_message_id'])
+    .where('channel_id', '=', channelId)
+    .where('provider_message_id', 'in', [...providerIds])
+    .execute();
+  return new Map(rows.map((row) => [row.provider_message_id!, row.id as SourceId]));
+}
+
+/** A holder of a cursor; a stale one finds that its fence no longer fits. */
+export interface CursorLease {
+  readonly folder: string;
+  readonly fence: number;
+  readonly cursor: unknown;
+}
+
+/** Another worker took the cursor over while this one was away. */
+export class LeaseLost extends Error {
+  override name = 'LeaseLost';
+}
+
+/** Takes a folder's cursor; the previous holder, if any, can no longer move it. */
+export async function acquireCursor(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  folder: string,
+): Promise<CursorLease> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx
+      .insertInto('channel_cursors')
+      .values({ tenant_id: tenantId, channel_id: channelId, folder, fence: 1 })
+      .onConflict((oc) =>
+        oc.columns(['channel_id', 'folder']).doUpdateSet({ fence: sql`channel_cursors.fence + 1` }),
+      )
+      .returning(['fence', 'cursor'])
+      .executeTakeFirstOrThrow(),
+  );
+  return { folder, fence: row.fence, cursor: row.cursor };
+}
+
+/** Moves the cursor in the transaction that stored what it passed. @throws LeaseLost */
+export async function advanceCursor(
+  tx: Tx,
+  channelId: ChannelId,
+  lease: CursorLease,
+  cursor: unknown,
+): Promise<void> {
+  const { numUpdatedRows } = await tx
+    .updateTable('channel_cursors')
+    .set({ cursor: JSON.stringify(cursor) })
+    .where('channel_id', '=', channelId)
+    .where('folder', '=', lease.folder)
+    .where('fence', '=', lease.fence)
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n)
+    throw new LeaseLost(`Another worker reads folder "${lease.folder}" now.`);
+}
+
+/** Where a folder's reading stands, without taking it over. */
+export async function readCursor(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  folder: string,
+): Promise<unknown> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx
+      .selectFrom('channel_cursors')
+      .select('cursor')
+      .where('channel_id', '=', channelId)
+      .where('folder', '=', folder)
+      .executeTakeFirst(),
+  );
+  return row?.cursor ?? null;
+}
