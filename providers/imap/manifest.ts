@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import type { ProviderManifest } from '../contract.ts';
+import {
+  clockworkFields,
+  credentialText,
+  FolderName,
+  outgoingEnvironment,
+  outgoingFields,
+  outgoingWarnings,
+  serverFields,
+  serverWarnings,
+} from '../mail-settings.ts';
+
+export const ImapSettings = z
+  .strictObject({
+    ...serverFields,
+    username: credentialText,
+    password: credentialText,
+    folder: FolderName.or(z.array(FolderName).min(1).max(50))
+      .default('INBOX')
+      .meta({ description: 'Folder to read, or several.' }),
+    after: z
+      .enum(['leave', 'seen', 'move', 'delete'])
+      .default('leave')
+      .meta({ description: 'What is done with a mail once it is stored here.' }),
+    move_to: FolderName.optional().meta({ description: 'Folder for `after: move`.' }),
+    import_since: z
+      .union([z.literal('now'), z.iso.date(), z.iso.datetime({ offset: true })])
+      .default('now')
+      .meta({
+        description: 'The first import takes mail since then; `now`: since the channel was made.',
+      }),
+    batch_size: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(100)
+      .meta({ description: 'Mails read and stored at a time.' }),
+    save_sent: z
+      .boolean()
+      .default(true)
+      .meta({ description: 'Keep a copy of each answer in the Sent folder.' }),
+    sent_folder: FolderName.optional().meta({
+      description: 'The Sent folder, where the server does not mark one.',
+    }),
+    ...clockworkFields,
+    ...outgoingFields,
+  })
+  .refine((settings) => settings.after !== 'move' || settings.move_to !== undefined, {
+    path: ['move_to'],
+    error: '`after: move` wants a folder in move_to',
+  })
+  .refine((settings) => !foldersOf(settings).includes(settings.move_to ?? ''), {
+    path: ['move_to'],
+    error: 'wants a folder that is not itself read',
+  })
+  .meta({ id: 'ImapSettings' });
+export type ImapSettings = z.infer<typeof ImapSettings>;
+
+/** The folders read, each once. */
+export function foldersOf(settings: { readonly folder: string | readonly string[] }): string[] {
+  const named = typeof settings.folder === 'string' ? [settings.folder] : settings.folder;
+  return [...new Set(named)];
+}
+
+export const manifest: ProviderManifest<ImapSettings> = {
+  name: 'imap',
+  title: 'IMAP mailbox',
+  settings: ImapSettings,
+  secrets: ['password', 'smtp.password'],
+  environment: {
+    IMAP_HOST: 'host',
+    IMAP_PORT: 'port',
+    IMAP_SECURITY: 'security',
+    IMAP_USERNAME: 'username',
+    IMAP_PASSWORD: 'password',
+    IMAP_FOLDER: 'folder',
+    IMAP_AFTER: 'after',
+    IMAP_MOVE_TO: 'move_to',
+    IMAP_IMPORT_SINCE: 'import_since',
+    IMAP_POLL_SECONDS: 'poll_seconds',
+    ...outgoingEnvironment('IMAP_SMTP'),
+  },
+  addressOf: ({ username }) => (username.includes('@') ? username : null),
+  warnings: (settings) => [
+    ...serverWarnings('The IMAP server', settings),
+    ...outgoingWarnings(settings.smtp),
+  ],
+  source: 'mime',
+};

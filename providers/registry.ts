@@ -1,0 +1,29 @@
+import type { ChannelProvider } from './contract.ts';
+import { imap } from './imap/provider.ts';
+import { mime } from './mime/provider.ts';
+import { smtp } from './smtp/provider.ts';
+
+/** Every provider there is; adding one is one folder and one line here. */
+export const providers: readonly ChannelProvider[] = [
+  registered(imap),
+  registered(smtp),
+  registered(mime),
+];
+
+const byName = new Map(
+  providers.flatMap((provider) =>
+    [provider.manifest.name, ...(provider.manifest.aliases ?? [])].map(
+      (name) => [name, provider] as const,
+    ),
+  ),
+);
+
+/** The provider of this name or alias. */
+export function findProvider(nameOrAlias: string): ChannelProvider | undefined {
+  return byName.get(nameOrAlias);
+}
+
+/** The core knows settings as `unknown` and hands each provider only what its own schema has parsed. */
+function registered<Settings>(provider: ChannelProvider<Settings>): ChannelProvider {
+  return provider as unknown as ChannelProvider;
+}
