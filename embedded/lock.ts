@@ -1,0 +1,34 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+
+/** Another process holds this home. */
+export class AlreadyRunning extends Error {
+  override name = 'AlreadyRunning';
+}
+
+export interface HomeLock {
+  release(): void;
+}
+
+/**
+ * Takes the home folder for this process. The lock is SQLite's file lock, which the kernel frees
+ * even after kill -9, so it can't go stale.
+ * @throws AlreadyRunning
+ */
+export function lockHome(home: string): HomeLock {
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const database = new DatabaseSync(join(home, 'lock'));
+  try {
+    database.exec('pragma locking_mode = exclusive; begin exclusive');
+  } catch (error) {
+    database.close();
+    if (!isBusy(error)) throw error;
+    throw new AlreadyRunning(`Postroom is already running with the state in ${home}.`);
+  }
+  return { release: () => database.close() };
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 5;
+}

@@ -1,0 +1,43 @@
+import { createServer } from 'node:net';
+
+/** A port that another program holds; the message names the port and the variable to change. */
+export class PortTaken extends Error {
+  override name = 'PortTaken';
+}
+
+/** Any TCP port that is free at the moment; the caller binds it at once. */
+export async function freePort(host = '127.0.0.1'): Promise<number> {
+  const port = await listenOnce(host, 0);
+  if (port === undefined) throw new Error(`No free port on ${host}.`);
+  return port;
+}
+
+/** @throws PortTaken where `port` can't be bound on `host`. */
+export async function requireFreePort(
+  host: string,
+  port: number,
+  variable: string,
+  use: string,
+): Promise<void> {
+  if (port === 0 || (await listenOnce(host, port)) !== undefined) return;
+  throw new PortTaken(
+    `Port ${port} on ${host}, wanted for ${use}, is taken by another program. ` +
+      `End that program, or choose another port: ${variable}=${port + 1000 > 65535 ? port - 1000 : port + 1000} npm start`,
+  );
+}
+
+/** The port that could be bound, or undefined where it is taken. */
+function listenOnce(host: string, port: number): Promise<number | undefined> {
+  return new Promise((done, fail) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') done(undefined);
+      else fail(new Error(`Can't listen on ${host}:${port}: ${error.message}`, { cause: error }));
+    });
+    server.listen({ host, port, exclusive: true }, () => {
+      const address = server.address();
+      const bound = typeof address === 'object' && address ? address.port : port;
+      server.close(() => done(bound));
+    });
+  });
+}
