@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { isId, type MessageId, type TenantId, type TicketId } from '../ids.ts';
 
 export interface MessageIdParts {
-  tenantId: string;
-  ticketId: string;
-  messageId: string;
+  tenantId: TenantId;
+  ticketId: TicketId;
+  messageId: MessageId;
   /** Secret of the tenant, 32 bytes. */
   key: Buffer;
   /** Domain of the channel's address. */
@@ -30,18 +31,17 @@ export function mintMessageId(parts: MessageIdParts): string {
 export function readMessageId(
   id: string,
   key: Buffer,
-  tenantId: string,
-): { ticketId: string; messageId: string } | null {
+  tenantId: TenantId,
+): { ticketId: TicketId; messageId: MessageId } | null {
   const local = id.replace(/^<|>$/g, '').split('@')[0]!.toLowerCase();
   const found = /^([0-9a-z]{26})\.([0-9a-z]{26})\.([0-9a-f]{32})$/.exec(local);
   if (!found) return null;
   const [, ticket, message, mac] = found;
   const expected = macOf(tenantId, ticket!, message!, key);
   if (!timingSafeEqual(Buffer.from(mac!, 'hex'), expected)) return null;
-  return {
-    ticketId: `tkt_${ticket!.toUpperCase()}`,
-    messageId: `msg_${message!.toUpperCase()}`,
-  };
+  const ticketId = `tkt_${ticket!.toUpperCase()}`;
+  const messageId = `msg_${message!.toUpperCase()}`;
+  return isId('ticket', ticketId) && isId('message', messageId) ? { ticketId, messageId } : null;
 }
 
 function macOf(tenantId: string, ticket: string, message: string, key: Buffer): Buffer {

@@ -287,9 +287,11 @@ function readThreading(
     ...named.map((entry) => entry.address),
     ...(context.envelope?.to ?? []).map(normalizeAddress),
   ];
+  // A bounce belongs to the thread of the mail that it returns.
+  const returned = message.bounce?.original_message_id ? [message.bounce.original_message_id] : [];
   return {
     messageId: message.message_id === null ? null : comparableMessageId(message.message_id),
-    references: message.references.map(comparableMessageId).reverse(),
+    references: [...returned, ...message.references.toReversed()].map(comparableMessageId),
     inReplyTo: message.in_reply_to.map(comparableMessageId),
     deliveredTo: [...new Set(delivered.filter((address) => address.includes('@')))],
     subjectKey: subjectKey(message.subject),

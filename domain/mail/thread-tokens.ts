@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { isId, type TenantId, type TicketId } from '../ids.ts';
 
 // Signs by which a mail names its ticket beside its Message-ID.
 
@@ -20,7 +21,7 @@ export function splitPlusAddress(address: string): { base: string; tag: string }
 }
 
 export interface PlusTokenKey {
-  tenantId: string;
+  tenantId: TenantId;
   key: Buffer;
 }
 
@@ -35,7 +36,7 @@ function plusMac(ticketId: string, { tenantId, key }: PlusTokenKey): Buffer {
 }
 
 /** Reply address of a ticket: `support+t-<ticket>-<mac>@example.com`. */
-export function plusAddress(address: string, ticketId: string, secret: PlusTokenKey): string {
+export function plusAddress(address: string, ticketId: TicketId, secret: PlusTokenKey): string {
   const at = address.lastIndexOf('@');
   const mac = plusMac(ticketId, secret).toString('hex');
   const bare = ticketId.replace(/^tkt_/, '').toLowerCase();
@@ -43,11 +44,11 @@ export function plusAddress(address: string, ticketId: string, secret: PlusToken
 }
 
 /** The ticket that a plus address of ours names, or null where its MAC is not ours. */
-export function readPlusAddress(address: string, secret: PlusTokenKey): string | null {
+export function readPlusAddress(address: string, secret: PlusTokenKey): TicketId | null {
   const tag = splitPlusAddress(address)?.tag.toLowerCase();
   const token = /^t-([0-9a-z]{26})-([0-9a-f]{20})$/.exec(tag ?? '');
   if (!token) return null;
   const ticketId = `tkt_${token[1]!.toUpperCase()}`;
   const matches = timingSafeEqual(Buffer.from(token[2]!, 'hex'), plusMac(ticketId, secret));
-  return matches ? ticketId : null;
+  return matches && isId('ticket', ticketId) ? ticketId : null;
 }
