@@ -1,0 +1,252 @@
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowUpdateFailedError,
+  type Client,
+} from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import type { TemporalTarget } from '../../config/config.ts';
+import type { Db } from '../../db/connection.ts';
+import { markStarted } from '../../db/queries/deliveries.ts';
+import { clearOutbox } from '../../db/queries/outbox.ts';
+import type { OutboxKind } from '../../db/schema.ts';
+import type { TenantId } from '../../domain/ids.ts';
+import type { Logger } from '../../telemetry/log.ts';
+import {
+  CHANGED_SIGNAL,
+  mailboxWorkflowId,
+  mailboxWorkflowType,
+  NUDGE_SIGNAL,
+  type MailboxInput,
+} from '../../workflows/contracts/mailbox.ts';
+import { QUEUE } from '../../workflows/contracts/queues.ts';
+import {
+  TemporalUnavailable,
+  type PendingWork,
+  type Relay,
+} from '../../workflows/contracts/relay.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
+import {
+  ticketWorkflowId,
+  ticketWorkflowType,
+  WAKE_SIGNAL,
+  type CommandOutcome,
+  type CommandRef,
+  type CommandUpdate,
+  type TicketInput,
+  type TicketRef,
+} from '../../workflows/contracts/ticket.ts';
+import {
+  webhookDeliveryWorkflowId,
+  webhookDeliveryWorkflowType,
+  type WebhookDeliveryInput,
+} from '../../workflows/contracts/webhook-delivery.ts';
+
+/** A ticket without any deadline still has its workflow: asleep until something happens. */
+const NO_DEADLINE_DELAY_MS = 365 * 24 * 3600 * 1000;
+/** Starts under way at once: more reach the server's limit no sooner. */
+const PARALLEL = 30;
+const COMMAND_TIMEOUT_MS = 20_000;
+
+type Done = { kind: OutboxKind; ref: string; version: number };
+
+/** Hands committed work to Temporal. What fails stays in Postgres, where the drain finds it. */
+export class TemporalRelay implements Relay {
+  readonly #client: Client;
+  readonly #db: Db;
+  readonly #target: TemporalTarget;
+  readonly #log: Logger;
+
+  constructor(client: Client, db: Db, target: TemporalTarget, log: Logger) {
+    this.#client = client;
+    this.#db = db;
+    this.#target = target;
+    this.#log = log;
+  }
+
+  async flush(work: PendingWork): Promise<void> {
+    const done: Done[] = [];
+    const started: string[] = [];
+    const steps = [
+      ...[...work.ticketStarts].map(([ref, item]) => async () => {
+        await this.#startTicket(work.tenantId, ref, item);
+        done.push({ kind: 'ticket_start', ref, version: item.version });
+      }),
+      ...[...work.ticketWakes]
+        .filter(([ref]) => !work.ticketStarts.has(ref))
+        .map(([ref, item]) => async () => {
+          await this.#wakeTicket(work.tenantId, ref, item.summary);
+          done.push({ kind: 'ticket_wake', ref, version: item.version });
+        }),
+      ...[...work.channels].map(([ref, item]) => async () => {
+        await this.#signalChannel(work.tenantId, ref, item);
+        done.push({ kind: 'channel', ref, version: item.version });
+      }),
+      ...work.deliveries.map((item) => async () => {
+        await this.#startDelivery(work.tenantId, item);
+        started.push(item.deliveryId);
+      }),
+    ];
+    const failures = await allBounded(steps, PARALLEL);
+    if (failures.length > 0) {
+      this.#log.warn(
+        { tenant: work.tenantId, left: failures.length, err: messageOf(failures[0]) },
+        'Temporal did not take all of it; the drain will hand over the rest',
+      );
+    }
+    // A wake of a ticket that is being started is carried by the start: its workflow reads everything anew.
+    for (const [ref, item] of work.ticketWakes) {
+      if (
+        work.ticketStarts.has(ref) &&
+        done.some((row) => row.kind === 'ticket_start' && row.ref === ref)
+      ) {
+        done.push({ kind: 'ticket_wake', ref, version: item.version });
+      }
+    }
+    try {
+      await clearOutbox(this.#db, work.tenantId as TenantId, done);
+      if (started.length > 0) await markStarted(this.#db, work.tenantId as TenantId, started);
+    } catch (error) {
+      this.#log.warn(
+        { tenant: work.tenantId, err: messageOf(error) },
+        'the outbox could not be cleared; its work will be handed over once more, without effect',
+      );
+    }
+  }
+
+  async command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome> {
+    const start = new WithStartWorkflowOperation(ticketWorkflowType, {
+      ...this.#ticketOptions(ref),
+      workflowIdConflictPolicy: 'USE_EXISTING',
+    });
+    try {
+      return await this.#client.connection.withDeadline(Date.now() + COMMAND_TIMEOUT_MS, () =>
+        this.#client.workflow.executeUpdateWithStart<Workflow, CommandOutcome, [CommandRef]>(
+          update,
+          {
+            startWorkflowOperation: start,
+            updateId: commandId,
+            args: [{ commandId }],
+          },
+        ),
+      );
+    } catch (error) {
+      if (error instanceof WorkflowUpdateFailedError) throw error;
+      throw new TemporalUnavailable(
+        'The ticket’s workflow did not answer in time. The command is kept: send it again with the same Idempotency-Key.',
+        { cause: error },
+      );
+    }
+  }
+
+  workflowUrl(workflowId: string): string {
+    return `${this.#target.uiUrl}/namespaces/${encodeURIComponent(this.#target.namespace)}/workflows/${encodeURIComponent(workflowId)}`;
+  }
+
+  #queue(name: string): string {
+    return this.#target.taskQueuePrefix + name;
+  }
+
+  #ticketOptions(ref: TicketRef, summary?: string) {
+    const input: TicketInput = { tenantId: ref.tenantId, ticketId: ref.ticketId };
+    return {
+      workflowId: ticketWorkflowId(ref),
+      taskQueue: this.#queue(QUEUE.tickets),
+      args: [input] as [TicketInput],
+      typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: ref.tenantId }],
+      priority: { fairnessKey: ref.tenantId },
+      ...(summary ? { staticSummary: summary } : {}),
+    };
+  }
+
+  /** Asleep until its first deadline: one event, no task. A ticket whose workflow runs already is only woken. */
+  async #startTicket(
+    tenantId: string,
+    ticketId: string,
+    item: { wakeAt: string | null; summary: string },
+  ): Promise<void> {
+    const delay =
+      item.wakeAt === null
+        ? NO_DEADLINE_DELAY_MS
+        : Math.max(0, Date.parse(item.wakeAt) - Date.now());
+    try {
+      await this.#client.workflow.start(ticketWorkflowType, {
+        ...this.#ticketOptions({ tenantId, ticketId }, item.summary),
+        startDelay: delay,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      await this.#wakeTicket(tenantId, ticketId, item.summary);
+    }
+  }
+
+  async #wakeTicket(tenantId: string, ticketId: string, summary: string): Promise<void> {
+    await this.#client.workflow.signalWithStart(ticketWorkflowType, {
+      ...this.#ticketOptions({ tenantId, ticketId }, summary),
+      signal: WAKE_SIGNAL,
+      signalArgs: [],
+    });
+  }
+
+  async #signalChannel(
+    tenantId: string,
+    channelId: string,
+    item: { provider: string; changed: boolean },
+  ): Promise<void> {
+    const input: MailboxInput = { tenantId, channelId, provider: item.provider };
+    await this.#client.workflow.signalWithStart(mailboxWorkflowType, {
+      workflowId: mailboxWorkflowId(input),
+      taskQueue: this.#queue(QUEUE.mailboxes),
+      args: [input],
+      signal: item.changed ? CHANGED_SIGNAL : NUDGE_SIGNAL,
+      signalArgs: [],
+      typedSearchAttributes: [
+        { key: SEARCH_ATTRIBUTES.tenant, value: tenantId },
+        { key: SEARCH_ATTRIBUTES.provider, value: item.provider },
+      ],
+      priority: { fairnessKey: tenantId },
+      staticSummary: `Mailbox (${item.provider})`,
+    });
+  }
+
+  async #startDelivery(tenantId: string, item: PendingWork['deliveries'][number]): Promise<void> {
+    const input: WebhookDeliveryInput = { tenantId, deliveryId: item.deliveryId };
+    try {
+      await this.#client.workflow.start(webhookDeliveryWorkflowType, {
+        workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
+        taskQueue: this.#queue(QUEUE.deliveries),
+        args: [input],
+        typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: tenantId }],
+        priority: { fairnessKey: tenantId },
+        staticSummary: `${item.type} → ${item.endpointId}`,
+        requestEagerStart: true,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    }
+  }
+}
+
+/** Runs steps a few at a time; returns what was thrown. */
+async function allBounded(
+  steps: readonly (() => Promise<void>)[],
+  width: number,
+): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  const queue = steps.values();
+  const runners = Array.from({ length: Math.min(width, steps.length) }, async () => {
+    for (const step of queue) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  });
+  await Promise.all(runners);
+  return failures;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
