@@ -1,0 +1,403 @@
+import { sql, type Selectable, type Updateable } from 'kysely';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
+import type { KeyRing } from '../../security/key-ring.ts';
+import { mergeSecrets } from '../../security/settings-secrets.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import type { Database } from '../schema.ts';
+import { Pending } from './outbox.ts';
+
+export type ChannelRow = Selectable<Database['channels']>;
+export type DesiredState = ChannelRow['desired_state'];
+type JsonObject = Record<string, unknown>;
+
+const SECRETS_PURPOSE = 'channel';
+
+/** A channel as activities and doors use it: secrets opened and put back into the settings. */
+export interface LoadedChannel {
+  readonly facts: {
+    readonly id: ChannelId;
+    readonly tenantId: TenantId;
+    readonly name: string;
+    readonly address: string | null;
+  };
+  readonly provider: string;
+  /** As the admin wrote them, secrets in place; `createCall` parses them with the provider's schema. */
+  readonly settings: JsonObject;
+  readonly rules: unknown;
+  readonly ingressTokenHash: Buffer | null;
+  readonly desiredState: DesiredState;
+  readonly state: string;
+  readonly syncRequested: number;
+  readonly version: number;
+}
+
+/** A live channel of the tenant, or null. */
+export async function loadChannel(
+  db: Db,
+  keys: KeyRing,
+  tenantId: TenantId,
+  channelId: string,
+): Promise<LoadedChannel | null> {
+  const row = await findChannel(db, tenantId, channelId);
+  return row ? openChannel(row, keys) : null;
+}
+
+export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
+  const id = row.id as ChannelId;
+  return {
+    facts: { id, tenantId: row.tenant_id as TenantId, name: row.name, address: row.address },
+    provider: row.provider,
+    settings: mergeSecrets(row.settings, openSecrets(row, keys)),
+    rules: row.rules,
+    ingressTokenHash: row.ingress_token_hash,
+    desiredState: row.desired_state,
+    state: row.state,
+    syncRequested: row.sync_requested,
+    version: row.version,
+  };
+}
+
+/** Sealed secrets by their path in the settings: `{"smtp.password": "…"}`. */
+export function openSecrets(row: ChannelRow, keys: KeyRing): Record<string, unknown> {
+  if (row.secrets === null) return {};
+  return keys.openJson(SECRETS_PURPOSE, row.secrets, row.id) as Record<string, unknown>; // sealSecrets wrote it
+}
+
+export function sealSecrets(
+  secrets: Readonly<Record<string, unknown>>,
+  channelId: string,
+  keys: KeyRing,
+): Buffer | null {
+  return Object.keys(secrets).length === 0
+    ? null
+    : keys.sealJson(SECRETS_PURPOSE, secrets, channelId);
+}
+
+/** The tenant that a live channel belongs to, asked before any tenant is known. */
+export async function resolveChannel(db: Db, channelId: string): Promise<TenantId | null> {
+  const { rows } = await sql<{ tenant_id: TenantId }>`
+    select tenant_id from resolve_channel(${channelId})`.execute(db);
+  return rows[0]?.tenant_id ?? null;
+}
+
+export async function findChannel(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+): Promise<ChannelRow | null> {
+  return inTenant(db, tenantId, async (tx) => (await selectChannel(tx, channelId)) ?? null);
+}
+
+function selectChannel(tx: Tx, channelId: string) {
+  return tx
+    .selectFrom('channels')
+    .selectAll()
+    .where('id', '=', channelId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+}
+
+/** The same, its row locked until the transaction ends. */
+async function lockChannel(tx: Tx, channelId: string): Promise<ChannelRow | undefined> {
+  return tx
+    .selectFrom('channels')
+    .selectAll()
+    .where('id', '=', channelId)
+    .where('deleted_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+}
+
+/** Live channels, oldest first. @param after id of the last one shown. */
+export async function listChannels(
+  db: Db,
+  tenantId: TenantId,
+  { after, limit, provider }: { after: string | null; limit: number; provider?: string },
+): Promise<ChannelRow[]> {
+  return inTenant(db, tenantId, (tx) =>
+    tx
+      .selectFrom('channels')
+      .selectAll()
+      .where('deleted_at', 'is', null)
+      .$if(provider !== undefined, (query) => query.where('provider', '=', provider!))
+      .$if(after !== null, (query) => query.where('id', '>', after!))
+      .orderBy('id')
+      .limit(limit)
+      .execute(),
+  );
+}
+
+export interface NewChannel {
+  readonly id: ChannelId;
+  readonly provider: string;
+  readonly name: string;
+  readonly address: string | null;
+  readonly addresses: ClaimedAddresses;
+  readonly settings: JsonObject;
+  readonly secrets: Buffer | null;
+  readonly rules: unknown;
+  readonly ingressTokenHash: Buffer | null;
+  readonly desiredState: DesiredState;
+  readonly state: string;
+  readonly detail: string;
+  readonly lastError: { type: string; detail: string; at: string } | null;
+}
+
+/** Lower-case addresses; `wanted` must be free, `offered` are taken where they are free. */
+export interface ClaimedAddresses {
+  readonly wanted: readonly string[];
+  readonly offered: readonly string[];
+}
+
+/** The address belongs to another channel of this installation. */
+export class AddressTaken extends Error {
+  override name = 'AddressTaken';
+  readonly address: string;
+  constructor(address: string) {
+    super(`Another channel already receives mail for ${address}.`);
+    this.address = address;
+  }
+}
+
+/**
+ * Inserts a channel and leaves its workflow to be started; a repeat with the same id finds the first one.
+ * @throws AddressTaken
+ */
+export async function createChannel(
+  db: Db,
+  tenantId: TenantId,
+  channel: NewChannel,
+): Promise<{ row: ChannelRow; pending: Pending }> {
+  const pending = new Pending(tenantId);
+  const row = await inTenant(db, tenantId, async (tx) => {
+    const inserted = await tx
+      .insertInto('channels')
+      .values({
+        id: channel.id,
+        tenant_id: tenantId,
+        provider: channel.provider,
+        name: channel.name,
+        address: channel.address,
+        settings: JSON.stringify(channel.settings),
+        secrets: channel.secrets,
+        rules: channel.rules == null ? null : JSON.stringify(channel.rules),
+        ingress_token_hash: channel.ingressTokenHash,
+        desired_state: channel.desiredState,
+        state: channel.state,
+        detail: channel.detail,
+        last_error: channel.lastError && JSON.stringify(channel.lastError),
+      })
+      // The answer to the first try never arrived: the door's token that is shown now is the one that counts.
+      .onConflict((oc) =>
+        oc.column('id').doUpdateSet({ ingress_token_hash: channel.ingressTokenHash }),
+      )
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    await claimAddresses(tx, tenantId, channel.id, channel.addresses);
+    await pending.channel(tx, channel.id, channel.provider, true);
+    return inserted;
+  });
+  return { row, pending };
+}
+
+async function claimAddresses(
+  tx: Tx,
+  tenantId: TenantId,
+  channelId: string,
+  { wanted, offered }: ClaimedAddresses,
+): Promise<void> {
+  const rows = [...new Set([...wanted, ...offered])].map((address) => ({
+    address,
+    tenant_id: tenantId,
+    channel_id: channelId,
+  }));
+  if (rows.length === 0) return;
+  await tx
+    .insertInto('channel_addresses')
+    .values(rows)
+    .onConflict((oc) => oc.doNothing())
+    .execute();
+  const held = await tx
+    .selectFrom('channel_addresses')
+    .select('address')
+    .where('channel_id', '=', channelId)
+    .execute();
+  const mine = new Set(held.map((row) => row.address));
+  const taken = wanted.find((address) => !mine.has(address));
+  if (taken !== undefined) throw new AddressTaken(taken);
+}
+
+export interface ChannelChange {
+  readonly name?: string;
+  readonly address?: string | null;
+  readonly addresses?: ClaimedAddresses;
+  readonly settings?: JsonObject;
+  readonly secrets?: Buffer | null;
+  readonly rules?: unknown;
+}
+
+/**
+ * Writes what an admin changed and tells the workflow. `change` sees the locked row, so that two admins' merges
+ * don't overwrite each other. Null where there is no such channel.
+ * @throws AddressTaken
+ */
+export async function changeChannel(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+  change: (row: ChannelRow) => ChannelChange,
+): Promise<{ row: ChannelRow; pending: Pending } | null> {
+  const pending = new Pending(tenantId);
+  const row = await inTenant(db, tenantId, async (tx) => {
+    const before = await lockChannel(tx, channelId);
+    if (!before) return null;
+    const { addresses, settings, rules, ...plain } = change(before);
+    if (addresses) {
+      await freeAddresses(tx, channelId);
+      await claimAddresses(tx, tenantId, channelId, addresses);
+    }
+    return update(tx, pending, before, {
+      ...plain,
+      ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      ...(rules === undefined ? {} : { rules: rules === null ? null : JSON.stringify(rules) }),
+      ...(before.desired_state === 'running' ? CONNECTING : {}),
+    });
+  });
+  return row && { row, pending };
+}
+
+const CONNECTING = { state: 'connecting', detail: 'Waiting for its worker.', last_error: null };
+const SHOWN_AT_ONCE = {
+  running: CONNECTING,
+  paused: { state: 'paused', detail: 'Paused by an admin.', next_sweep_at: null },
+  stopped: { state: 'stopped', detail: 'Stopped by an admin.', next_sweep_at: null },
+} as const;
+
+/**
+ * Writes what the admin wants; the state is shown at once and the workflow follows. Without effect where it is so
+ * already, except that `running` tries a channel in trouble again. Null where there is no such channel, or where
+ * its present state is not one of `from`.
+ */
+export async function wantState(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+  desired: DesiredState,
+  from?: readonly DesiredState[],
+): Promise<{ row: ChannelRow; pending: Pending; refused: boolean } | null> {
+  const pending = new Pending(tenantId);
+  return inTenant(db, tenantId, async (tx) => {
+    const before = await lockChannel(tx, channelId);
+    if (!before) return null;
+    if (from && !from.includes(before.desired_state))
+      return { row: before, pending, refused: true };
+    const inTrouble = before.state === 'needs_attention' || before.state === 'backing_off';
+    if (before.desired_state === desired && !(desired === 'running' && inTrouble))
+      return { row: before, pending, refused: false };
+    const row = await update(tx, pending, before, {
+      desired_state: desired,
+      ...SHOWN_AT_ONCE[desired],
+    });
+    return { row, pending, refused: false };
+  });
+}
+
+async function update(
+  tx: Tx,
+  pending: Pending,
+  before: ChannelRow,
+  values: Updateable<Database['channels']>,
+): Promise<ChannelRow> {
+  const row = await tx
+    .updateTable('channels')
+    .set({ ...values, version: sql`version + 1`, updated_at: sql<Date>`now()` })
+    .where('id', '=', before.id)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  await pending.channel(tx, before.id, before.provider, true);
+  return row;
+}
+
+/** Asks for a sync now of all running channels, or of those named. */
+export async function requestSync(
+  db: Db,
+  tenantId: TenantId,
+  { channelId, provider }: { channelId?: string; provider?: string },
+): Promise<{ rows: ChannelRow[]; pending: Pending }> {
+  const pending = new Pending(tenantId);
+  const rows = await inTenant(db, tenantId, async (tx) => {
+    const synced = await tx
+      .updateTable('channels')
+      .set({ sync_requested: sql`sync_requested + 1` })
+      .where('tenant_id', '=', tenantId)
+      .where('deleted_at', 'is', null)
+      .where('desired_state', '=', 'running')
+      .$if(channelId !== undefined, (query) => query.where('id', '=', channelId!))
+      .$if(provider !== undefined, (query) => query.where('provider', '=', provider!))
+      .returningAll()
+      .execute();
+    for (const row of synced) await pending.channel(tx, row.id, row.provider, false);
+    return synced;
+  });
+  return { rows, pending };
+}
+
+/** Soft: its messages stay, its addresses are free again, its workflow is told to end. */
+export async function deleteChannel(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+): Promise<Pending | null> {
+  const pending = new Pending(tenantId);
+  return inTenant(db, tenantId, async (tx) => {
+    const before = await lockChannel(tx, channelId);
+    if (!before) return null;
+    await freeAddresses(tx, channelId);
+    await update(tx, pending, before, {
+      desired_state: 'stopped',
+      ...SHOWN_AT_ONCE.stopped,
+      secrets: null,
+      ingress_token_hash: null,
+      deleted_at: new Date(),
+    });
+    return pending;
+  });
+}
+
+async function freeAddresses(tx: Tx, channelId: string): Promise<void> {
+  await tx.deleteFrom('channel_addresses').where('channel_id', '=', channelId).execute();
+}
+
+/** How many of a channel's receipts could not be processed. */
+export async function countSetAside(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+): Promise<number> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx
+      .selectFrom('sources')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('tenant_id', '=', tenantId)
+      .where('status', '=', 'set_aside')
+      .where('channel_id', '=', channelId)
+      .executeTakeFirstOrThrow(),
+  );
+  return row.count;
+}
+
+/** What a trial of the credentials found, shown while the workflow has not spoken yet. */
+export async function noteValidation(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+  lastError: { type: string; detail: string; at: string },
+): Promise<void> {
+  await inTenant(db, tenantId, (tx) =>
+    tx
+      .updateTable('channels')
+      .set({ last_error: JSON.stringify(lastError) })
+      .where('id', '=', channelId)
+      .execute(),
+  );
+}
