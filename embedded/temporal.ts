@@ -69,22 +69,32 @@ function serverArguments(options: TemporalOptions, port: number, uiPort?: number
     uiPort === undefined
       ? ['--headless']
       : [
-          ...['--ui-port', String(uiPort)],
+          '--ui-port',
+          String(uiPort),
           ...(options.codecEndpoint ? ['--ui-codec-endpoint', options.codecEndpoint] : []),
         ];
   return [
     'server',
     'start-dev',
-    ...['--ip', '127.0.0.1', '--port', String(port)],
+    '--ip',
+    '127.0.0.1',
+    '--port',
+    String(port),
     ...ui,
     ...(options.namespace === 'default' ? [] : ['--namespace', options.namespace]),
-    ...['--db-filename', join(options.home, 'temporal.db')],
+    '--db-filename',
+    join(options.home, 'temporal.db'),
     ...PRAGMAS.flatMap((pragma) => ['--sqlite-pragma', pragma]),
     ...Object.entries(options.dynamicConfig ?? {}).flatMap(([key, value]) => [
       '--dynamic-config-value',
       `${key}=${JSON.stringify(value)}`,
     ]),
-    ...['--log-level', 'error', '--log-format', 'json', '--color', 'never'],
+    '--log-level',
+    'error',
+    '--log-format',
+    'json',
+    '--color',
+    'never',
   ];
 }
 
