@@ -28,6 +28,10 @@ const replyAbove = /(##-? ?|-{2,} ?)(please )?(type|write|reply)[^\n]{0,40}above
 
 const wroteEnd =
   /(wrote|writes|schrieb|schrieb am|a écrit|escribió|escreveu|ha scritto|scrisse|schreef|napisał(\(a\))?|napisała|skrev|kirjoitti|написал(\(а\))?|написала|пишет|写道|寫道|のメール|님이 작성|şunu yazdı|yazdı|έγραψε|írta|napsal(\(a\))?|napísal)\s*(<[^<>]*>)?\s*[::]?\s*$/iu;
+const wroteMiddle =
+  /\s(schreef|schrieb|skrev|kirjoitti|escribió|escreveu|napisał(\(a\))?|wrote)\s[^:]{1,120}:\s*$/iu;
+// Gmail in languages without such a verb: a date, a name, an address, a colon.
+const bareIntroduction = /\d.{0,200}<[^<>\s]{1,100}@[^<>\s]{1,100}>\)?\s*[::]\s*$/u;
 const wroteStart =
   /^(on|am|le|el|em|il( giorno)?|op|dnia|w dniu|den|d\.|pe|ma|ti|ke|to|la|su|в|on\b|\d{1,4}[./年-]\d{1,2}|(mon|tue|wed|thu|fri|sat|sun|pon|wt|śr|czw|pt|sob|niedz|пн|вт|ср|чт|пт|сб|вс)[.,\s]|.{1,80}<[^<>\s]+@[^<>\s]+>|.{0,40}\d{4})/iu;
 
@@ -88,18 +92,33 @@ function isWrote(lines: readonly string[], at: number): boolean {
     if (length > 1 && sentence.at(-1) === '') return false;
     const joinedSentence = sentence.join(' ');
     if (joinedSentence.length > 400) return false;
-    if (wroteEnd.test(joinedSentence) && /\d|@/.test(joinedSentence)) {
+    const isIntroduction = wroteEnd.test(joinedSentence) || wroteMiddle.test(joinedSentence);
+    if (bareIntroduction.test(joinedSentence) && isQuotedNext(lines, at + length)) {
+      return !isAnsweredBelow(lines, at + length);
+    }
+    if (isIntroduction && /\d|@/.test(joinedSentence)) {
       return !isAnsweredBelow(lines, at + length);
     }
   }
   return false;
 }
 
+function isQuotedNext(lines: readonly string[], from: number): boolean {
+  return lines[from]?.startsWith('>') || (lines[from] === '' && !!lines[from + 1]?.startsWith('>'));
+}
+
 /** Whether after a quote's introduction quoted lines come, and then the sender's own again. */
 function isAnsweredBelow(lines: readonly string[], from: number): boolean {
-  const quoted = lines.findIndex((line, at) => at >= from && line.startsWith('>'));
+  const signature = lines.findIndex((line, at) => at >= from && /^-- ?$/.test(line));
+  const rest = lines.slice(from, signature < 0 ? lines.length : signature);
+  const quoted = rest.findIndex((line) => line.startsWith('>'));
   if (quoted < 0) return false;
-  return lines.slice(quoted).some((line) => line.trim() !== '' && !line.startsWith('>'));
+  // A line right below a quoted one may be its wrapped end; below a blank line it is an answer.
+  return rest.some((line, at) => {
+    return (
+      at > quoted && line.trim() !== '' && !line.startsWith('>') && rest[at - 1]?.trim() === ''
+    );
+  });
 }
 
 /** No text above the quote: the sender's own lines below it, else all of the text. */
