@@ -58,18 +58,3 @@ export async function createApiKey(
   );
   return { id, key };
 }
-
-/** Takes the next `count` ticket numbers of the tenant; returns the first. */
-export async function takeTicketNumbers(
-  tx: Tx,
-  tenantId: TenantId,
-  count: number,
-): Promise<number> {
-  const row = await tx
-    .updateTable('tenants')
-    .set({ next_ticket_number: sql`next_ticket_number + ${count}` })
-    .where('id', '=', tenantId)
-    .returning('next_ticket_number')
-    .executeTakeFirstOrThrow();
-  return row.next_ticket_number - count;
-}

@@ -1,0 +1,175 @@
+import { Context } from '@temporalio/activity';
+import { inTenant } from '../db/connection.ts';
+import { putBlob } from '../db/queries/blobs.ts';
+import { isRunning, recordChannelState, recordImport } from '../db/queries/channel-state.ts';
+import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
+import { acquireCursor, advanceCursor, readCursor, stageReceipts } from '../db/queries/sources.ts';
+import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
+import { createCall } from '../providers/call.ts';
+import type { ChannelProvider, FetchedBatch, MailboxCapability, ProviderCall } from '../providers/contract.ts';
+import { findProvider } from '../providers/registry.ts';
+import type {
+  MailboxPlan,
+  MailboxStateActivities,
+  MailboxSyncActivities,
+  MailboxWaitActivities,
+} from '../workflows/contracts/mailbox-activities.ts';
+import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
+import type { Deps } from './deps.ts';
+import { providerErrors } from './failures.ts';
+import { ingestStaged } from './ingestion.ts';
+
+/** A door is swept now and then for what a lost nudge left. */
+const DOOR_SWEEP_SECONDS = 6 * 3600;
+const POLL_SECONDS = 300;
+
+export function createMailboxStateActivities(deps: Deps): MailboxStateActivities {
+  return {
+    async loadMailbox(ref): Promise<MailboxPlan> {
+      const channel = await load(deps, ref);
+      if (!channel) return { desired: 'stopped', provider: '', isRead: false, canWait: false, sweepSeconds: 0 };
+      const mailbox = providerOf(channel).mailbox;
+      return {
+        desired: channel.desiredState,
+        provider: channel.provider,
+        isRead: mailbox !== undefined,
+        canWait: mailbox?.wait !== undefined,
+        sweepSeconds: mailbox ? pollSeconds(channel) : DOOR_SWEEP_SECONDS,
+      };
+    },
+
+    async recordMailboxState(ref, report) {
+      const pending = await recordChannelState(deps.db, ref.tenantId as TenantId, ref.channelId as ChannelId, report);
+      await deps.relay.flush(pending);
+    },
+  };
+}
+
+export function createMailboxSyncActivities(deps: Deps): MailboxSyncActivities {
+  return {
+    async syncMailbox(ref) {
+      return providerErrors(async () => {
+        const channel = await load(deps, ref);
+        if (channel?.desiredState !== 'running') return { received: 0 };
+        let received = await ingestStaged(deps, channel, heartbeat);
+        const provider = providerOf(channel);
+        if (!provider.mailbox) return { received };
+        const call = await callOf(deps, provider, channel);
+        for (const folder of provider.mailbox.folders(call.settings)) {
+          received += await syncFolder(deps, channel, provider.mailbox, call, folder);
+        }
+        return { received };
+      });
+    },
+  };
+}
+
+export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
+  return {
+    async waitForMail(ref, seconds) {
+      return providerErrors(async () => {
+        const channel = await load(deps, ref);
+        if (channel?.desiredState !== 'running') return 'timeout';
+        const provider = providerOf(channel);
+        const mailbox = provider.mailbox;
+        if (!mailbox?.wait) return 'timeout';
+        const stop = new AbortController();
+        const call = await callOf(deps, provider, channel, stop.signal);
+        const until = Date.now() + seconds * 1000;
+        const waits = mailbox.folders(call.settings).map(async (folder) => {
+          const cursor = await readCursor(deps.db, channel.facts.tenantId, channel.facts.id, folder);
+          return mailbox.wait!(call, folder, cursor, until);
+        });
+        try {
+          return await Promise.race(waits);
+        } finally {
+          stop.abort();
+          await Promise.allSettled(waits);
+        }
+      });
+    },
+  };
+}
+
+/**
+ * One folder: each batch is stored and the cursor moved in one transaction, then ingested while the next one is
+ * fetched. A kill at any moment leaves either both or neither; what was stored but not ingested is staged.
+ */
+async function syncFolder(
+  deps: Deps,
+  channel: LoadedChannel,
+  mailbox: MailboxCapability<unknown>,
+  call: ProviderCall<unknown>,
+  folder: string,
+): Promise<number> {
+  const { tenantId, id } = channel.facts;
+  const lease = await acquireCursor(deps.db, tenantId, id, folder);
+  let ingesting: Promise<number> = Promise.resolve(0);
+  let received = 0;
+  for await (const batch of mailbox.fetch(call, folder, lease.cursor)) {
+    const fresh = await storeBatch(batch);
+    if (fresh === null) break;
+    heartbeat();
+    await batch.stored?.();
+    received += await ingesting;
+    ingesting = fresh.size > 0 ? ingestStaged(deps, channel, heartbeat) : Promise.resolve(0);
+    // It is awaited a batch later; without this a failure in between would count as unhandled.
+    ingesting.catch(() => {});
+  }
+  return received + (await ingesting);
+
+  async function storeBatch(batch: FetchedBatch): Promise<ReadonlySet<SourceId> | null> {
+    const receipts = await Promise.all(
+      batch.items.map(async (item) => ({ ...item, source: await inMemoryOrStored(deps, tenantId, item.source) })),
+    );
+    return inTenant(deps.db, tenantId, async (tx) => {
+      if (!(await isRunning(tx, id))) return null;
+      const staged = await stageReceipts(tx, tenantId, id, receipts);
+      await advanceCursor(tx, id, lease, batch.cursor);
+      if (batch.progress) await recordImport(tx, id, batch.progress);
+      return staged.fresh;
+    });
+  }
+}
+
+async function inMemoryOrStored(deps: Deps, tenantId: TenantId, source: FetchedBatch['items'][number]['source']) {
+  if (Buffer.isBuffer(source)) return source;
+  return putBlob(deps.db, tenantId, source, deps.config.smtp.maxBytes);
+}
+
+function load(deps: Deps, ref: MailboxRef): Promise<LoadedChannel | null> {
+  return loadChannel(deps.db, deps.keys, ref.tenantId as TenantId, ref.channelId);
+}
+
+function providerOf(channel: LoadedChannel): ChannelProvider {
+  const provider = findProvider(channel.provider);
+  if (!provider) throw new Error(`No provider is called "${channel.provider}".`);
+  return provider;
+}
+
+async function callOf(
+  deps: Deps,
+  provider: ChannelProvider,
+  channel: LoadedChannel,
+  alsoStop?: AbortSignal,
+): Promise<ProviderCall<unknown>> {
+  const cancelled = Context.current().cancellationSignal;
+  return createCall(provider, {
+    channel,
+    network: await deps.network(channel.facts.tenantId),
+    log: deps.log,
+    signal: alsoStop ? AbortSignal.any([cancelled, alsoStop]) : cancelled,
+    heartbeat,
+  });
+}
+
+function pollSeconds(channel: LoadedChannel): number {
+  const seconds = channel.settings['poll_seconds'];
+  return typeof seconds === 'number' ? seconds : POLL_SECONDS;
+}
+
+function heartbeat(progress?: unknown): void {
+  const context = Context.current();
+  context.heartbeat(progress);
+  context.cancellationSignal.throwIfAborted();
+}

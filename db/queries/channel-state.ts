@@ -1,0 +1,92 @@
+import { sql } from 'kysely';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import { writeEvents } from './events.ts';
+import { Pending } from './outbox.ts';
+
+/** As `GET /v1/channels/{id}/status` names them. */
+export type ChannelState =
+  | 'stopped'
+  | 'connecting'
+  | 'importing'
+  | 'watching'
+  | 'paused'
+  | 'backing_off'
+  | 'needs_attention';
+
+export interface ChannelStateReport {
+  readonly state: ChannelState;
+  /** Plain words for the admin. */
+  readonly detail: string;
+  readonly error: { readonly type: string; readonly detail: string } | null;
+  readonly nextSweepAt: string | null;
+}
+
+const TROUBLED = new Set<string>(['needs_attention']);
+
+/**
+ * Writes what the mailbox workflow says, unless the admin wants something else by now; raises
+ * `channel.needs_attention` and `channel.recovered` as the channel goes in and out of trouble.
+ */
+export async function recordChannelState(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  report: ChannelStateReport,
+): Promise<Pending> {
+  const pending = new Pending(tenantId);
+  await inTenant(db, tenantId, async (tx) => {
+    const before = await tx
+      .selectFrom('channels')
+      .select(['name', 'provider', 'state', 'desired_state'])
+      .where('id', '=', channelId)
+      .forUpdate()
+      .executeTakeFirst();
+    if (!before || before.desired_state !== 'running') return;
+    await tx
+      .updateTable('channels')
+      .set({
+        state: report.state,
+        detail: report.detail,
+        next_sweep_at: report.nextSweepAt,
+        ...(report.error ? { last_error: JSON.stringify({ ...report.error, at: new Date() }) } : {}),
+        ...(report.state === 'watching' ? { import: null } : {}),
+      })
+      .where('id', '=', channelId)
+      .execute();
+    const type = transition(before.state, report.state);
+    if (!type) return;
+    const channel = { id: channelId, name: before.name, provider: before.provider, state: report.state, detail: report.detail };
+    await writeEvents(tx, pending, [{ type, ticketId: null, sequence: null, data: { channel } }]);
+  });
+  return pending;
+}
+
+function transition(before: string, after: string): 'channel.needs_attention' | 'channel.recovered' | null {
+  if (!TROUBLED.has(before) && TROUBLED.has(after)) return 'channel.needs_attention';
+  if (TROUBLED.has(before) && after === 'watching') return 'channel.recovered';
+  return null;
+}
+
+/** Shows a first import's progress. */
+export async function recordImport(
+  tx: Tx,
+  channelId: ChannelId,
+  progress: { readonly done: number; readonly total: number },
+): Promise<void> {
+  await tx
+    .updateTable('channels')
+    .set({
+      import: JSON.stringify(progress),
+      state: sql`case when desired_state = 'running' then 'importing' else state end`,
+      detail: sql`case when desired_state = 'running' then ${`Importing: ${progress.done} of ${progress.total} messages.`} else detail end`,
+    })
+    .where('id', '=', channelId)
+    .execute();
+}
+
+/** Whether the admin still wants the channel to run; read in the transaction that stores a batch. */
+export async function isRunning(tx: Tx, channelId: ChannelId): Promise<boolean> {
+  const row = await tx.selectFrom('channels').select('desired_state').where('id', '=', channelId).executeTakeFirst();
+  return row?.desired_state === 'running';
+}

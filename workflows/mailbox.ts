@@ -1,0 +1,183 @@
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineSignal,
+  isCancellation,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { DATABASE, SYNC, WAIT } from '../activities/options.ts';
+import type {
+  MailboxPlan,
+  MailboxStateActivities,
+  MailboxStateReport,
+  MailboxSyncActivities,
+  MailboxWaitActivities,
+} from './contracts/mailbox-activities.ts';
+import { CHANGED_SIGNAL, NUDGE_SIGNAL, type MailboxInput, type MailboxRef } from './contracts/mailbox.ts';
+import { providerQueue, QUEUE } from './contracts/queues.ts';
+import { SEARCH_ATTRIBUTES } from './contracts/search-attributes.ts';
+
+/** One wait covers a quarter of a day: under a hundred events on an idle one. */
+const WAIT_SECONDS = 6 * 3600;
+const FIRST_BACKOFF_SECONDS = 15;
+const LONGEST_BACKOFF_SECONDS = 15 * 60;
+/** Refused credentials are tried again now and then: a password may have been put right at the other end. */
+const REFUSED_RETRY_SECONDS = 3600;
+
+const { loadMailbox, recordMailboxState } = proxyLocalActivities<MailboxStateActivities>(DATABASE);
+
+/** A channel while it is active: waits for mail or a nudge, syncs, backs off by name, and does what the admin wants. */
+export async function mailbox(input: MailboxInput): Promise<void> {
+  const ref: MailboxRef = { tenantId: input.tenantId, channelId: input.channelId };
+  const queue = workflowInfo().taskQueue.slice(0, -QUEUE.mailboxes.length);
+  let nudged = false;
+  let changed = false;
+  let failures = input.failures ?? 0;
+  let underWay = new CancellationScope();
+  let shown = '';
+
+  setHandler(defineSignal(NUDGE_SIGNAL), () => void (nudged = true));
+  setHandler(defineSignal(CHANGED_SIGNAL), () => {
+    changed = true;
+    underWay.cancel();
+  });
+  const attention = () => nudged || changed;
+
+  for (;;) {
+    changed = false;
+    const plan = await loadMailbox(ref);
+    if (plan.desired === 'stopped') {
+      show('stopped', 'Stopped by an admin.');
+      if (attention()) continue;
+      await condition(allHandlersFinished);
+      return;
+    }
+    if (plan.desired === 'paused') {
+      show('paused', 'Paused by an admin: what the doors accept is kept until it resumes.');
+      await condition(() => changed || workflowInfo().continueAsNewSuggested);
+    } else {
+      underWay = new CancellationScope();
+      await underWay.run(() => run(plan)).catch(ignoreCancellation);
+      underWay.cancel();
+    }
+    if (workflowInfo().continueAsNewSuggested) {
+      await condition(allHandlersFinished);
+      await continueAsNew<typeof mailbox>({ ...input, failures });
+    }
+  }
+
+  /** Until the admin changes something, or the history has grown long. */
+  async function run(plan: MailboxPlan): Promise<void> {
+    const { syncMailbox } = proxyActivities<MailboxSyncActivities>({
+      ...SYNC,
+      taskQueue: queue + providerQueue(plan.provider),
+      summary: 'sync',
+    });
+    let waiting: Waiting | null = null;
+    while (!changed && !workflowInfo().continueAsNewSuggested) {
+      nudged = false;
+      try {
+        await syncMailbox(ref);
+        failures = 0;
+      } catch (error) {
+        if (isCancellation(error)) throw error;
+        failures += 1;
+        await backOff(error);
+        continue;
+      }
+      const seconds = plan.canWait ? WAIT_SECONDS : plan.sweepSeconds;
+      await report({
+        state: 'watching',
+        detail: plan.isRead ? 'Waiting for mail.' : 'The door is open.',
+        error: null,
+        nextSweepAt: inSeconds(seconds),
+      });
+      if (!plan.canWait) {
+        await condition(attention, seconds * 1000, { summary: 'next sweep' });
+        continue;
+      }
+      // A nudge leaves the wait under way as it is: a sync beside it harms nothing.
+      waiting ??= startWaiting(ref, queue);
+      const current = waiting;
+      await condition(() => attention() || current.done || workflowInfo().continueAsNewSuggested);
+      if (current.done) waiting = null;
+    }
+  }
+
+  async function backOff(error: unknown): Promise<void> {
+    const failure = failureOf(error);
+    const refused = failure.class === 'reauthenticate' || failure.class === 'give_up';
+    const seconds = refused
+      ? REFUSED_RETRY_SECONDS
+      : Math.min(LONGEST_BACKOFF_SECONDS, FIRST_BACKOFF_SECONDS * 2 ** Math.min(failures - 1, 10));
+    await report({
+      state: refused ? 'needs_attention' : 'backing_off',
+      detail: failure.detail,
+      error: { type: failure.type, detail: failure.detail },
+      nextSweepAt: inSeconds(seconds),
+    });
+    await condition(attention, seconds * 1000, {
+      summary: refused ? 'retry after refusal' : 'back-off',
+    });
+  }
+
+  function show(state: string, detail: string, next?: string | null): void {
+    setCurrentDetails(
+      `**${state.replace('_', ' ')}**: ${detail}${next ? `\n\nNext sweep ${next}` : ''}`,
+    );
+    if (shown === state) return;
+    shown = state;
+    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.channelState, value: state }]);
+  }
+
+  async function report(next: MailboxStateReport): Promise<void> {
+    const news = shown !== next.state || next.error !== null;
+    show(next.state, next.detail, next.nextSweepAt);
+    if (news) await recordMailboxState(ref, next);
+  }
+}
+
+interface Waiting {
+  done: boolean;
+}
+
+function startWaiting(ref: MailboxRef, queuePrefix: string): Waiting {
+  const { waitForMail } = proxyActivities<MailboxWaitActivities>({
+    ...WAIT,
+    taskQueue: queuePrefix + QUEUE.waits,
+    summary: 'wait for mail',
+  });
+  const waiting: Waiting = { done: false };
+  // A wait that fails ends as if there were mail: the sync that follows names the trouble.
+  const end = () => void (waiting.done = true);
+  void waitForMail(ref, WAIT_SECONDS).then(end, end);
+  return waiting;
+}
+
+function inSeconds(seconds: number): string {
+  return new Date(Date.now() + seconds * 1000).toISOString();
+}
+
+function ignoreCancellation(error: unknown): void {
+  if (!isCancellation(error)) throw error;
+}
+
+/** What an activity's failure says; anything that is not a provider's word is a passing fault. */
+function failureOf(error: unknown): { type: string; detail: string; class: string } {
+  const cause = error instanceof ActivityFailure ? error.cause : error;
+  if (cause instanceof ApplicationFailure) {
+    const [details] = (cause.details ?? []) as [{ class?: string }?];
+    return { type: cause.type ?? 'unknown', detail: cause.message, class: details?.class ?? 'retry' };
+  }
+  const detail = cause instanceof Error ? cause.message : 'The sync did not end.';
+  return { type: 'sync.interrupted', detail, class: 'retry' };
+}
