@@ -406,7 +406,8 @@ const TABLES = [
      finished_at timestamptz,
      unique (event_id, endpoint_id)
    )`,
-  `create index deliveries_unstarted on deliveries (leased_until) where not started and status = 'pending'`,
+  // leased_until: past it, nobody is at work on a pending delivery, and the drain takes it (up) again.
+  `create index deliveries_left on deliveries (leased_until) where status = 'pending'`,
   `create index deliveries_by_endpoint on deliveries (endpoint_id, id desc)`,
   `create table delivery_attempts (
      tenant_id text not null,
@@ -471,7 +472,7 @@ const FUNCTIONS = [
     'claim_deliveries(at_most int, lease interval)',
     'table (tenant_id text, delivery_id text)',
     `update deliveries d set leased_until = now() + lease
-       from (select id from deliveries where not started and status = 'pending' and leased_until < now()
+       from (select id from deliveries where status = 'pending' and leased_until < now()
              order by leased_until limit at_most for update skip locked) due
       where d.id = due.id
       returning d.tenant_id, d.id`,
