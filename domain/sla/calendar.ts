@@ -65,7 +65,7 @@ const shape = {
 };
 
 /** What a caller writes to make or replace a calendar. */
-export const BusinessCalendarInput = z.strictObject(shape);
+export const BusinessCalendarInput = z.strictObject(shape).meta({ id: 'BusinessCalendarInput' });
 export type BusinessCalendarInput = z.infer<typeof BusinessCalendarInput>;
 
 /**
@@ -73,7 +73,9 @@ export type BusinessCalendarInput = z.infer<typeof BusinessCalendarInput>;
  * A day may be split; a night shift is written as two windows, up to "24:00" and from "00:00" of
  * the next day. Holidays close whole days. Where no calendar is given, time counts round the clock.
  */
-export const BusinessCalendar = z.strictObject({ id: z.string().min(1), ...shape });
+export const BusinessCalendar = z
+  .strictObject({ id: z.string().min(1), ...shape })
+  .meta({ id: 'BusinessCalendar' });
 export type BusinessCalendar = z.infer<typeof BusinessCalendar>;
 
 /** No business time can be found, or the time asked for makes no sense. */

@@ -164,6 +164,23 @@ describe('warnings, breach, escalation', () => {
     });
   });
 
+  test('the level shown is the highest reached, in whatever order levels come', () => {
+    const [one, two] = policy.escalations;
+    const inverse = SlaPolicy.parse({
+      ...policy,
+      escalations: [
+        { ...one, after_minutes: 90 },
+        { ...two, metric: 'any', after_minutes: 0 },
+      ],
+    });
+    const { announced, state } = slept(
+      startSla(inverse, null, { priority: 'normal' }, on('10:00')),
+      on('13:00'),
+    );
+    expect(announced.slice(-2).map(occurrenceKey)).toEqual(['escalation/2', 'escalation/1']);
+    expect(state.escalation_level).toBe(2);
+  });
+
   test('a level of any metric is reached by the first, once', () => {
     const any = SlaPolicy.parse({
       ...policy,
@@ -353,6 +370,21 @@ describe('a change of priority or policy', () => {
     expect(nextWake(applied(state, due(state, on('10:55')), on('10:55')))).not.toBeNull();
     const escalation = state.escalations_due.find(({ level }) => level === 1);
     expect(escalation?.at).toBe('2026-11-20T11:25:00.000Z'); // 30 minutes after the breach
+  });
+
+  test('that makes everything due at the same instant tells warnings before the breach', () => {
+    const low = startSla(
+      policy,
+      null,
+      { priority: 'low', awaiting: 'first_response' },
+      on('10:00'),
+    );
+    const urgent = priorityChanged(low, policy, null, 'urgent', on('10:40'));
+    expect(told(urgent, on('10:40'))).toEqual([
+      'first_response/1/warning/50',
+      'first_response/1/warning/80',
+      'first_response/1/breach',
+    ]);
   });
 
   test('while paused takes effect when resumed', () => {

@@ -23,7 +23,7 @@ describe('choosing a policy', () => {
     choosePolicy(policies, facts)?.id;
 
   test('takes the first by position, whatever the order it is given in', () => {
-    expect(chosen(policy('b', { position: 2 }), policy('a', { position: 1 }))).toBe('a');
+    expect(chosen(policy('a', { position: 2 }), policy('b', { position: 1 }))).toBe('b');
     expect(chosen(policy('z', { position: 1 }), policy('y', { position: 1 }))).toBe('y');
   });
 
