@@ -42,26 +42,9 @@ export function endsAt(ticket: EndedTicket, rules: TicketRules): Date | null {
   return new Date(ticket.closed_at.getTime() + rules.reopenWindowDays * 24 * HOUR_MS);
 }
 
-/**
- * What a customer's message does to a ticket it belongs to: `join` leaves the status, `reopen` opens it
- * (again), `follow_up` means that the window has passed and a linked ticket is to be made.
- */
-export function whereMessageGoes(
-  ticket: EndedTicket,
-  rules: TicketRules,
-  now: Date,
-): 'join' | 'reopen' | 'follow_up' {
-  switch (ticket.status) {
-    case 'open':
-    case 'spam':
-      return 'join';
-    case 'pending':
-    case 'on_hold':
-    case 'resolved':
-      return 'reopen';
-    case 'closed':
-      return now < (endsAt(ticket, rules) ?? now) ? 'reopen' : 'follow_up';
-  }
+/** A customer's word opens a ticket that waited; one that has ended is reopened by the tenant's rule (`joinReopenOrFollowUp`). */
+export function statusAfterCustomer(status: TicketStatus): TicketStatus {
+  return status === 'pending' || status === 'on_hold' ? 'open' : status;
 }
 
 /** The clocks of a new ticket under the first policy that fits it. */

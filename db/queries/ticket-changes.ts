@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { EventType } from '../../domain/events.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { SlaState } from '../../domain/sla/state.ts';
-import { slaAfter, type TicketRules } from '../../domain/ticket-lifecycle.ts';
+import { slaAfter, statusAfterCustomer, type TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { TicketStatus } from '../../domain/ticket.ts';
 import type { Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
@@ -145,7 +145,8 @@ interface Planned {
 
 function plan({ rules, now }: ChangeContext, change: TicketChange): Planned {
   const before = change.ticket;
-  const fields = { ...before, ...change.fields };
+  const status = statusAfter(change);
+  const fields = { ...before, status, ...change.fields };
   const changed = differences(before, fields);
   const events = [...eventsOf(before, fields, changed), ...(change.events ?? [])];
   const row: TicketRow = {
@@ -158,6 +159,10 @@ function plan({ rules, now }: ChangeContext, change: TicketChange): Planned {
     updated_at: now,
   };
   return { change, row, changed, events, firstSequence: before.sequence + 1 };
+}
+
+function statusAfter({ ticket, said }: TicketChange): TicketStatus {
+  return said?.by === 'customer' ? statusAfterCustomer(ticket.status) : ticket.status;
 }
 
 function differences(before: TicketRow, after: TicketRow): Record<string, [unknown, unknown]> {

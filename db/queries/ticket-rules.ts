@@ -3,17 +3,11 @@ import { BusinessCalendar } from '../../domain/sla/calendar.ts';
 import { SlaPolicy } from '../../domain/sla/policy.ts';
 import type { TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { Tx } from '../connection.ts';
-
-const AUTO_CLOSE_HOURS = 96;
-const REOPEN_WINDOW_DAYS = 14;
+import { tenantSettings } from './tenants.ts';
 
 /** What the tenant has set for its tickets: policies, calendars, and when a ticket closes and ends. */
 export async function loadTicketRules(tx: Tx, tenantId: TenantId): Promise<TicketRules> {
-  const { settings } = await tx
-    .selectFrom('tenants')
-    .select('settings')
-    .where('id', '=', tenantId)
-    .executeTakeFirstOrThrow();
+  const settings = await tenantSettings(tx, tenantId);
   const policies = await tx
     .selectFrom('sla_policies')
     .select(['id', 'definition', 'position', 'is_active'])
@@ -38,11 +32,7 @@ export async function loadTicketRules(tx: Tx, tenantId: TenantId): Promise<Ticke
       // A policy whose calendar is gone can't be counted; it waits until it is given another.
       .filter(({ calendar_id }) => calendar_id === null || known.has(calendar_id)),
     calendars: known,
-    autoCloseHours: positive(settings.auto_close_hours) ?? AUTO_CLOSE_HOURS,
-    reopenWindowDays: positive(settings.reopen_window_days) ?? REOPEN_WINDOW_DAYS,
+    autoCloseHours: settings.auto_close_hours,
+    reopenWindowDays: settings.reopen_window_days,
   };
-}
-
-function positive(setting: unknown): number | null {
-  return typeof setting === 'number' && setting > 0 ? setting : null;
 }

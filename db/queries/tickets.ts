@@ -188,10 +188,13 @@ export async function addParticipants(
     .execute();
 }
 
-/** How a ticket's workflow starts: asleep until its first deadline. */
-export function startOf(row: TicketRow): { ticketId: string; wakeAt: string; summary: string } {
-  const wakeAt = (row.sla && nextWake(row.sla)) ?? yearAfter(row.created_at);
-  return { ticketId: row.id, wakeAt, summary: summaryOf(row) };
+/** How a ticket's workflow starts: asleep until its first deadline, or until it is woken where it has none. */
+export function startOf(row: TicketRow): {
+  ticketId: string;
+  wakeAt: string | null;
+  summary: string;
+} {
+  return { ticketId: row.id, wakeAt: row.sla && nextWake(row.sla), summary: summaryOf(row) };
 }
 
 /** How a ticket's workflow is told to look again. */
@@ -203,11 +206,6 @@ export function wakeOf(row: TicketRow): { ticketId: string; summary: string } {
 export function summaryOf(row: TicketRow): string {
   const sla = row.sla ? ` ${explainSla(row.sla)}` : '';
   return `Ticket ${row.number}: ${row.status.replace('_', ' ')}.${sla}`.slice(0, 200);
-}
-
-/** Without a deadline it sleeps until it is woken. */
-function yearAfter(time: Date): string {
-  return new Date(time.getTime() + 365 * 86_400_000).toISOString();
 }
 
 async function takeNumbers(tx: Tx, tenantId: TenantId, count: number): Promise<number> {

@@ -1,0 +1,133 @@
+import { newId, type CommandId, type TenantId } from '../../domain/ids.ts';
+import type { CommandOutcome, CommandUpdate } from '../../workflows/contracts/ticket.ts';
+import type { Tx } from '../connection.ts';
+import type { Actor } from '../schema.ts';
+
+/** What an agent asked for; the Update carries its id alone. */
+export interface Command {
+  readonly id: string;
+  readonly ticketId: string;
+  readonly kind: CommandUpdate;
+  readonly actor: Actor;
+  readonly ifVersion: number | null;
+  readonly payload: Record<string, unknown>;
+  readonly result: CommandOutcome | null;
+}
+
+export interface NewCommand {
+  /** The same for a repeat of the same request: its row is left as it is. */
+  readonly id: CommandId;
+  readonly ticketId: string;
+  readonly kind: CommandUpdate;
+  readonly actor: Actor;
+  readonly ifVersion?: number | null;
+  readonly idempotencyKey?: string | null;
+  readonly payload: Record<string, unknown>;
+}
+
+export async function insertCommand(
+  tx: Tx,
+  tenantId: TenantId,
+  command: NewCommand,
+): Promise<void> {
+  await tx
+    .insertInto('commands')
+    .values({
+      id: command.id,
+      tenant_id: tenantId,
+      ticket_id: command.ticketId,
+      kind: command.kind,
+      actor: JSON.stringify(command.actor),
+      idempotency_key: command.idempotencyKey ?? null,
+      if_version: command.ifVersion ?? null,
+      payload: JSON.stringify(command.payload),
+    })
+    .onConflict((oc) => oc.column('id').doNothing())
+    .execute();
+}
+
+const COLUMNS = ['id', 'ticket_id', 'kind', 'actor', 'if_version', 'payload', 'result'] as const;
+
+export async function findCommand(tx: Tx, id: string): Promise<Command | null> {
+  const row = await tx
+    .selectFrom('commands')
+    .select(COLUMNS)
+    .where('id', '=', id)
+    .executeTakeFirst();
+  return row ? asCommand(row) : null;
+}
+
+/** Commands that no caller waits for, left by a crash between their transaction and Temporal; oldest first. */
+export async function findUntoldPolicyChanges(tx: Tx, ticketId: string): Promise<Command[]> {
+  const rows = await tx
+    .selectFrom('commands')
+    .select(COLUMNS)
+    .where('ticket_id', '=', ticketId)
+    .where('kind', '=', 'policyChanged')
+    .where('applied_at', 'is', null)
+    .orderBy('id')
+    .execute();
+  return rows.map(asCommand);
+}
+
+/** Keeps the answer, in the transaction that made it true: a repeat gets the same. */
+export async function storeResult(
+  tx: Tx,
+  id: string,
+  result: CommandOutcome,
+  now: Date,
+): Promise<void> {
+  await tx
+    .updateTable('commands')
+    .set({ result: JSON.stringify(result), applied_at: now })
+    .where('id', '=', id)
+    .execute();
+}
+
+/** One `policyChanged` command for each ticket that is not closed; returns them with their tickets. */
+export async function insertPolicyChanges(
+  tx: Tx,
+  tenantId: TenantId,
+  actor: Actor,
+  after: string | null,
+  limit: number,
+): Promise<{ commandId: CommandId; ticketId: string; number: number }[]> {
+  const tickets = await tx
+    .selectFrom('tickets')
+    .select(['id', 'number'])
+    .where('tenant_id', '=', tenantId)
+    .where('status', 'in', ['open', 'pending', 'on_hold', 'resolved'])
+    .$if(after !== null, (query) => query.where('id', '>', after!))
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  const commands = tickets.map((ticket) => ({
+    commandId: newId('command'),
+    ticketId: ticket.id,
+    number: ticket.number,
+  }));
+  for (const { commandId: id, ticketId } of commands) {
+    await insertCommand(tx, tenantId, { id, ticketId, kind: 'policyChanged', actor, payload: {} });
+  }
+  return commands;
+}
+
+function asCommand(row: {
+  id: string;
+  ticket_id: string;
+  kind: string;
+  actor: Actor;
+  if_version: number | null;
+  payload: Record<string, unknown>;
+  result: unknown;
+}): Command {
+  return {
+    id: row.id,
+    ticketId: row.ticket_id,
+    kind: row.kind as CommandUpdate,
+    actor: row.actor,
+    ifVersion: row.if_version,
+    payload: row.payload,
+    result: row.result as CommandOutcome | null,
+  };
+}
