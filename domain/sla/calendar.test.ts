@@ -135,6 +135,11 @@ describe('daylight saving', () => {
       hours: { friday: [['00:00', '24:00']] },
     });
     expect(between(apia, '2011-12-29T10:00:00.000Z', '2011-12-31T10:00:00.000Z')).toBe(48 * HOUR);
+    const saturdays = calendar({
+      time_zone: 'Pacific/Kiritimati',
+      hours: { saturday: [['00:00', '24:00']] },
+    });
+    expect(between(saturdays, '1994-12-26T00:00:00.000Z', '1995-01-02T00:00:00.000Z')).toBe(0);
     expect(between(fridays, '2011-12-26T00:00:00.000Z', '2012-01-02T00:00:00.000Z')).toBe(0);
   });
 });
@@ -235,7 +240,7 @@ describe('what a calendar must be', () => {
   });
 });
 
-describe('properties, near changes of the clock in ten zones', () => {
+describe('properties, near changes of the clock in eleven zones', () => {
   const CHANGES: [zone: string, at: string][] = [
     ['Europe/Berlin', '2026-03-29T01:00:00Z'],
     ['Europe/Berlin', '2026-10-25T01:00:00Z'],
@@ -247,6 +252,7 @@ describe('properties, near changes of the clock in ten zones', () => {
     ['America/Santiago', '2026-09-06T04:00:00Z'],
     ['Asia/Kathmandu', '2026-01-01T00:00:00Z'],
     ['Pacific/Chatham', '2026-09-26T14:00:00Z'],
+    ['Pacific/Kiritimati', '1994-12-31T10:00:00Z'],
     ['Pacific/Apia', '2011-12-30T10:00:00Z'],
     ['America/St_Johns', '2006-10-29T02:31:00Z'],
   ];
