@@ -156,6 +156,10 @@ async function run() {
     stdio: 'inherit',
     env: { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) },
   });
+  if (process.env.npm_lifecycle_event !== undefined) {
+    const parent = process.ppid; // npm killed with SIGKILL tells nobody
+    setInterval(() => process.ppid !== parent && child.kill('SIGTERM'), 500).unref();
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
     process.on(signal, () => child.kill(signal));
   child.on('error', (error) => fail(`Node 24 could not be started: ${error.message}`));

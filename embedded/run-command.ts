@@ -35,6 +35,9 @@ export function runCommand(
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
+    const endWithUs = () => void child.kill();
+    process.once('exit', endWithUs);
+    child.on('close', () => process.off('exit', endWithUs));
     child.on('error', (error) => done({ code: null, output: `${output}${error.message}` }));
     child.on('close', (code) => done({ code, output }));
   });

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import {
   cpSync,
@@ -10,9 +10,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { bareEnvironment } from '../../harness/index.ts';
 
 const root = join(import.meta.dirname, '../../..');
+jest.setTimeout(120_000);
+
 let checkout: string;
 
 /** A checkout that locks nothing but Node, with a script that prints what it runs on. */
@@ -92,16 +95,13 @@ describe('the bootstrap', () => {
     expect((await run()).code).toBe(0);
     expect(existsSync(join(checkout, '.postroom-install.log'))).toBe(false);
   });
-}, 120_000);
+});
 
 /** With the Node and npm of the machine, as on a fresh clone. */
 function run(...args: string[]): Promise<{ code: number | null; out: string; err: string }> {
-  const path = (process.env.PATH ?? '')
-    .split(delimiter)
-    .filter((entry) => !entry.includes('node_modules'));
   const child = spawn('node', ['embedded/bootstrap.mjs', 'script.ts', ...args], {
     cwd: checkout,
-    env: { ...process.env, PATH: path.join(delimiter), NODE_OPTIONS: '' },
+    env: bareEnvironment(),
   });
   const got = { out: '', err: '' };
   child.stdout.on('data', (chunk: Buffer) => (got.out += chunk.toString()));

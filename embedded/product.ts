@@ -1,0 +1,116 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
+import { connect } from '../db/connection.ts';
+import { migrate } from '../db/migrate.ts';
+import { ensureDemoTenant } from './demo-tenant.ts';
+import { lockHome } from './lock.ts';
+import type { Progress } from './progress.ts';
+import { startRoles } from './roles.ts';
+import { removeRunningState, writeRunningState, type RunningState } from './running-state.ts';
+import { startServers, type EmbeddedServer, type ProductConfig } from './servers.ts';
+
+/** The whole product in this process, on the servers configured or embedded. */
+export interface Product {
+  readonly running: RunningState;
+  /** Null after a home's first start. */
+  readonly firstKey: string | null;
+  /** Rejects when a part ends that should not; the caller then stops the rest. */
+  readonly failed: Promise<never>;
+  /** Ends everything in order: doors and workers, then the servers. */
+  stop(): Promise<void>;
+}
+
+const READY_WITHIN_MS = 60_000;
+
+/**
+ * Starts everything; returns once `/readyz` answers 200 and the demo tenant is there. What was
+ * started is ended again where a later step fails.
+ * @throws AlreadyRunning, PortTaken, NoTemporal, ConfigError, Error
+ */
+export async function startProduct(given: Config, progress: Progress): Promise<Product> {
+  const ending: (() => Promise<void> | void)[] = [];
+  const stop = once(async () => {
+    for (const end of ending.toReversed()) await end();
+  });
+  try {
+    const lock = lockHome(given.home);
+    ending.push(() => lock.release());
+    const { config, servers } = await startServers(given, progress);
+    ending.push(() => endAll(servers));
+    await progress.step('Bringing the database up to date', () => migrate(config.databaseUrl));
+    const roles = await progress.step('Starting the workers and the API', () => startRoles(config));
+    ending.push(() => roles.stop());
+    const failed = Promise.race([roles.failed, ...servers.map(unexpectedEnd)]);
+    failed.catch(() => undefined); // the caller may not be listening yet
+    const running = runningState(config);
+    await progress.step('Waiting until every part is ready', () =>
+      Promise.race([untilReady(running.apiUrl), failed]),
+    );
+    const firstKey = await withDemoTenant(config, running.apiUrl);
+    writeRunningState(config.home, running);
+    ending.push(() => removeRunningState(config.home));
+    return { running, firstKey, failed, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function withDemoTenant(config: ProductConfig, apiUrl: string): Promise<string | null> {
+  const db = connect({ url: config.databaseUrl, poolSize: 1 });
+  try {
+    return await ensureDemoTenant(db, config.home, apiUrl);
+  } finally {
+    await db.destroy();
+  }
+}
+
+function runningState(config: ProductConfig): RunningState {
+  const local = config.host === '0.0.0.0' || config.host === '::' ? '127.0.0.1' : config.host;
+  return {
+    pid: process.pid,
+    databaseUrl: config.databaseUrl,
+    temporalAddress: config.temporal.address,
+    temporalUiUrl: config.temporal.uiUrl,
+    apiUrl: `http://${local.includes(':') ? `[${local}]` : local}:${config.apiPort}`,
+    smtpHost: local,
+    smtpPort: config.smtp.port,
+  };
+}
+
+async function untilReady(apiUrl: string): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    const answer = await readiness(apiUrl);
+    if (answer === undefined) return;
+    if (Date.now() > deadline)
+      throw new Error(`Not ready after ${READY_WITHIN_MS / 1000} s: ${answer}`);
+    await sleep(50);
+  }
+}
+
+/** What `/readyz` finds amiss; undefined once it answers 200. */
+async function readiness(apiUrl: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${apiUrl}/readyz`, { signal: AbortSignal.timeout(5000) });
+    return response.ok ? undefined : await response.text();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function unexpectedEnd(server: EmbeddedServer): Promise<never> {
+  const { code, signal } = await server.exited;
+  throw new Error(
+    `${server.name} ended unexpectedly (${signal ?? `code ${code}`}). Its last lines:\n${server.logTail()}`,
+  );
+}
+
+async function endAll(servers: readonly EmbeddedServer[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.stop()));
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => (done ??= work());
+}
