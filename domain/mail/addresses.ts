@@ -44,8 +44,8 @@ function tidyName(name: string): string {
 export function normalizeAddress(address: string): string {
   const bare = address
     .trim()
-    .replace(/^mailto:/i, '')
     .replace(/^<+|>+$/g, '')
+    .replace(/^mailto:/i, '')
     .replace(/\s+/g, '');
   const at = bare.lastIndexOf('@');
   if (at < 0) return bare;

@@ -129,3 +129,22 @@ function decodePercent(id: string): string {
     return id;
   }
 }
+
+// Elements that need no closing tag: they don't add to the depth.
+const unnested =
+  /^(area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr|p|li|td|th|tr|dd|dt|option)$/i;
+const deepest = 500;
+
+/**
+ * HTML cut where its elements nest deeper than 500, since every reader of HTML takes time in the
+ * square of the depth. Returned whole where they don't.
+ */
+export function boundNesting(html: string): string {
+  let depth = 0;
+  for (const tag of html.matchAll(/<(\/?)([a-z][a-z0-9]*)/gi)) {
+    if (unnested.test(tag[2]!)) continue;
+    depth = tag[1] === '/' ? Math.max(0, depth - 1) : depth + 1;
+    if (depth > deepest) return html.slice(0, tag.index);
+  }
+  return html;
+}

@@ -6,7 +6,7 @@ import { readAuthentication } from './authentication.ts';
 import { classifyMail, readLoopHeaders, readPriority, type LoopHeaders } from './classify.ts';
 import { nameAttachment, uniqueNames } from './filenames.ts';
 import { MailHeaders, parseMailDate, parseMessageIds } from './headers.ts';
-import { htmlToPlainText, referencedContentIds, sanitizeMailHtml } from './html.ts';
+import { boundNesting, htmlToPlainText, referencedContentIds, sanitizeMailHtml } from './html.ts';
 import {
   discardAttachment,
   readMime,
@@ -77,7 +77,7 @@ export interface ParsedMail {
 }
 
 const referenceLimit = 200;
-const sanitizeLimit = 512 * 1024;
+const htmlLimit = 512 * 1024;
 
 /**
  * Parses a raw mail (RFC 5322, MIME) into the normalized message and what ingestion needs.
@@ -94,8 +94,9 @@ export async function parseMail(
     ? keepInto(contents)
     : (context.onAttachment ?? discardAttachment);
   const mime = await readMime(Buffer.isBuffer(source) ? Readable.from([source]) : source, sink);
-  const html = readHtml(mime);
-  const text = readText(mime);
+  const bounded = boundHtml(mime);
+  const html = readHtml(bounded, mime.notes);
+  const text = readText(mime, bounded);
   const attachments = describeAttachments(mime, html, contents);
   return assemble(mime, { text, html, attachments, context });
 }
@@ -108,24 +109,32 @@ function keepInto(contents: Map<number, Buffer>): AttachmentSink {
   };
 }
 
-function readHtml(mime: MimeContent): string | null {
-  if (mime.html.trim() === '') return null;
-  if (mime.html.length > sanitizeLimit) {
-    mime.notes.push('HTML longer than 512 KiB was cut; the source holds all of it.');
+/** The HTML that readers get: cut where it is too long or nests too deep for bounded time. */
+function boundHtml(mime: MimeContent): string {
+  const bounded = boundNesting(mime.html.slice(0, htmlLimit));
+  if (bounded.length < mime.html.length) {
+    mime.notes.push(
+      'HTML longer than 512 KiB or nested deeper than 500 was cut; the source holds all of it.',
+    );
   }
+  return bounded;
+}
+
+function readHtml(html: string, notes: string[]): string | null {
+  if (html.trim() === '') return null;
   try {
-    return sanitizeMailHtml(mime.html.slice(0, sanitizeLimit));
+    return sanitizeMailHtml(html);
   } catch (error) {
-    mime.notes.push(`The HTML could not be made safe to show: ${String(error)}.`);
+    notes.push(`The HTML could not be made safe to show: ${String(error)}.`);
     return null;
   }
 }
 
-function readText(mime: MimeContent): string {
+function readText(mime: MimeContent, html: string): string {
   const text = mime.text.replace(/\r\n?/g, '\n').replaceAll('\0', '');
-  if (text.trim() !== '' || mime.html === '') return text.replace(/\s+$/, '');
+  if (text.trim() !== '' || html === '') return text.trimEnd();
   try {
-    return htmlToPlainText(mime.html.slice(0, sanitizeLimit));
+    return htmlToPlainText(html);
   } catch (error) {
     mime.notes.push(`No text could be taken from the HTML: ${String(error)}.`);
     return '';
