@@ -22,6 +22,8 @@ export interface TicketRules {
   readonly autoCloseHours: number;
   /** A closed ticket is reopened by its customer within so many days; later a follow-up is opened. */
   readonly reopenWindowDays: number;
+  /** What the customer's message does inside that window. */
+  readonly afterClosing: 'reopen' | 'follow_up';
 }
 
 interface EndedTicket {
@@ -40,6 +42,28 @@ export function closesAt(ticket: EndedTicket, rules: TicketRules): Date | null {
 export function endsAt(ticket: EndedTicket, rules: TicketRules): Date | null {
   if ((ticket.status !== 'closed' && ticket.status !== 'spam') || !ticket.closed_at) return null;
   return new Date(ticket.closed_at.getTime() + rules.reopenWindowDays * 24 * HOUR_MS);
+}
+
+/**
+ * What a customer's message does to a ticket it belongs to: `join` leaves the status, `reopen` opens it
+ * (again), `follow_up` means that a linked ticket is to be made.
+ */
+export function whereMessageGoes(
+  ticket: EndedTicket,
+  rules: TicketRules,
+  now: Date,
+): 'join' | 'reopen' | 'follow_up' {
+  switch (ticket.status) {
+    case 'open':
+    case 'spam':
+      return 'join';
+    case 'pending':
+    case 'on_hold':
+    case 'resolved':
+      return 'reopen';
+    case 'closed':
+      return now < (endsAt(ticket, rules) ?? now) ? rules.afterClosing : 'follow_up';
+  }
 }
 
 /** A customer's word opens a ticket that waited; one that has ended is reopened by the tenant's rule (`joinReopenOrFollowUp`). */
@@ -78,12 +102,8 @@ export function slaAfter(
 ): SlaState {
   let next = withKnownCalendar(state, rules);
   const from = calendarById(next.calendar_id, rules);
-  const policy = choosePolicy(rules.policies, after);
-  if (
-    policyEdited ||
-    after.priority !== before.priority ||
-    (policy?.id ?? null) !== next.policy_id
-  ) {
+  if (policyEdited || after.priority !== before.priority || !sameTags(before, after)) {
+    const policy = choosePolicy(rules.policies, after);
     const to = calendarOf(policy, rules);
     next = policyChanged(next, { policy, priority: after.priority, from, to }, now);
   }
@@ -92,6 +112,10 @@ export function slaAfter(
   if (after.status !== before.status) next = statusChanged(next, calendar, after.status, now);
   if (said === 'customer') next = customerMessaged(next, calendar, now);
   return next;
+}
+
+function sameTags(before: PolicyFacts, after: PolicyFacts): boolean {
+  return before.tags.join('\n') === after.tags.join('\n');
 }
 
 function calendarOf(policy: SlaPolicy | null, rules: TicketRules): BusinessCalendar | null {

@@ -34,5 +34,6 @@ export async function loadTicketRules(tx: Tx, tenantId: TenantId): Promise<Ticke
     calendars: known,
     autoCloseHours: settings.auto_close_hours,
     reopenWindowDays: settings.reopen_window_days,
+    afterClosing: settings.after_closing,
   };
 }

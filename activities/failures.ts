@@ -1,0 +1,87 @@
+import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
+import { ZodError } from 'zod';
+import { assertNever } from '../domain/assert-never.ts';
+import { ProviderFailure } from '../domain/failure.ts';
+import { TargetRefused } from '../security/ssrf-guard.ts';
+
+export interface FailureOptions {
+  /**
+   * Where refused credentials may be mended while we wait: milliseconds until the next try. Left out, they end the
+   * activity, and its workflow says what an admin has to do.
+   */
+  readonly reauthenticateAfterMs?: number;
+}
+
+/** Runs an activity's work; what a provider throws leaves it as a classified ApplicationFailure. */
+export async function providerErrors<T>(
+  work: () => Promise<T>,
+  options?: FailureOptions,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asActivityError(error, options);
+  }
+}
+
+/**
+ * The one place where an error is told to Temporal: `type` is the stable code, the message plain words without
+ * addresses, and how it goes on follows from its class. What is not a provider's (a lost database, a cancellation)
+ * passes as it is and is retried by the activity's profile.
+ */
+export function asActivityError(error: unknown, options: FailureOptions = {}): unknown {
+  const known = classified(error);
+  return known ? asApplicationFailure(known, options) : error;
+}
+
+/** What an error says of itself, in the form of a provider's failure; null where it is none of those. */
+export function classified(error: unknown): ProviderFailure | null {
+  if (error instanceof ProviderFailure) return error;
+  if (error instanceof TargetRefused)
+    return new ProviderFailure(
+      { code: 'target.refused', class: 'give_up', message: error.message },
+      { cause: error },
+    );
+  if (error instanceof ZodError) {
+    const fields = error.issues.map((issue) => issue.path.join('.')).join(', ');
+    return new ProviderFailure(
+      {
+        code: 'settings.invalid',
+        class: 'reauthenticate',
+        message: `The channel's stored settings no longer fit its provider (${fields}); save them anew.`,
+      },
+      { cause: error },
+    );
+  }
+  return null;
+}
+
+function asApplicationFailure(
+  failure: ProviderFailure,
+  { reauthenticateAfterMs }: FailureOptions,
+): ApplicationFailure {
+  const common = {
+    type: failure.code,
+    message: failure.message,
+    details: [
+      { class: failure.class, status: failure.status, uncertain: failure.uncertain ?? false },
+    ],
+  };
+  switch (failure.class) {
+    case 'retry':
+    case 'wait':
+      return ApplicationFailure.create({
+        ...common,
+        category: ApplicationFailureCategory.BENIGN,
+        ...(failure.retryAfterMs === undefined ? {} : { nextRetryDelay: failure.retryAfterMs }),
+      });
+    case 'reauthenticate':
+      return reauthenticateAfterMs === undefined
+        ? ApplicationFailure.create({ ...common, nonRetryable: true })
+        : ApplicationFailure.create({ ...common, nextRetryDelay: reauthenticateAfterMs });
+    case 'give_up':
+      return ApplicationFailure.create({ ...common, nonRetryable: true });
+    default:
+      return assertNever(failure.class);
+  }
+}
