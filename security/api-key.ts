@@ -10,8 +10,7 @@ export interface MintedKey {
 }
 
 /** Makes an API key; only its hash is stored. 256 random bits need no slow hash. */
-export function mintApiKey(): MintedKey {
-  const id = newId('apiKey');
+export function mintApiKey(id: string = newId('apiKey')): MintedKey {
   const secret = randomBytes(32).toString('base64url').replaceAll('_', '-');
   return { id, key: `prk_${id.slice(4)}_${secret}`, secretHash: hashSecret(secret) };
 }

@@ -1,0 +1,29 @@
+import type { Config } from '../config/config.ts';
+import type { Db } from '../db/connection.ts';
+import type { TenantId } from '../domain/ids.ts';
+import type { KeyRing } from '../security/key-ring.ts';
+import type { GuardedNetwork } from '../security/ssrf-guard.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Relay } from '../workflows/contracts/relay.ts';
+
+/** What the API is given by the process that starts it. */
+export interface ApiDeps {
+  readonly config: Config;
+  readonly db: Db;
+  readonly keys: KeyRing;
+  readonly relay: Relay;
+  readonly network: (tenantId: TenantId) => Promise<GuardedNetwork>;
+  readonly log: Logger;
+  /** What `/readyz` names beside the database: Temporal, the workers' pollers. */
+  readonly readiness?: () => Promise<ReadinessPart[]>;
+  /** Checks every answer against its schema, and fails where they differ: for tests. */
+  readonly checkAnswers?: boolean;
+}
+
+export interface ReadinessPart {
+  /** `temporal`, `worker tickets` … */
+  readonly name: string;
+  readonly ok: boolean;
+  /** Plain words: what is wrong and how to mend it; empty where nothing is. */
+  readonly detail: string;
+}

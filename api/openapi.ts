@@ -1,0 +1,139 @@
+import { z } from 'zod';
+import { createDocument } from 'zod-openapi';
+import { ProblemDocument } from './problem.ts';
+import { successStatus, type AnyRoute } from './route.ts';
+
+const REQUEST_ID = { 'X-Request-Id': 'Names this request in logs and problem documents.' };
+
+/** OpenAPI 3.1 of the declared routes, from the same schemas that validate them. */
+export function openApiDocument(routes: readonly AnyRoute[], serverUrl: string) {
+  const byPath = Map.groupBy(routes, (declared) => declared.path);
+  return createDocument({
+    openapi: '3.1.0',
+    info: {
+      title: 'Postroom',
+      version: '1',
+      description:
+        'Every channel a customer can write on comes in, becomes a ticket, and every answer goes out.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: serverUrl }],
+    security: [{ bearer: [] }, { apiKey: [] }],
+    tags: [...new Set(routes.flatMap(({ tags }) => tags))].map((name) => ({ name })),
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: `prk_…`.' },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+      },
+      responses: {
+        Problem: {
+          description: 'A problem document (RFC 9457).',
+          content: { 'application/problem+json': { schema: ProblemDocument } },
+        },
+      },
+    },
+    paths: Object.fromEntries(
+      [...byPath].map(([path, declared]) => [
+        path,
+        Object.fromEntries(declared.map((one) => [one.method, operation(one)])),
+      ]),
+    ),
+  });
+}
+
+function operation(declared: AnyRoute) {
+  const { summary, description, tags, scope, params, query } = declared;
+  return {
+    operationId: operationId(declared),
+    summary,
+    description: [description, `Scope: \`${scope}\`.`].filter(Boolean).join('\n\n'),
+    tags: [...tags],
+    requestParams: {
+      ...(params ? { path: params } : {}),
+      ...(query ? { query } : {}),
+      ...requestHeaders(declared),
+    },
+    ...requestBody(declared),
+    responses: {
+      [String(successStatus(declared))]: success(declared),
+      ...Object.fromEntries(problemStatuses(declared).map((status) => [status, PROBLEM])),
+    },
+  };
+}
+
+const PROBLEM = { $ref: '#/components/responses/Problem' } as const;
+
+function success({ response, downloads, responseHeaders }: AnyRoute) {
+  const headers = Object.fromEntries(
+    Object.entries({ ...REQUEST_ID, ...responseHeaders }).map(([name, description]) => [
+      name,
+      { description, schema: { type: 'string' as const } },
+    ]),
+  );
+  if (downloads !== undefined)
+    return { description: 'The bytes.', headers, content: { [downloads]: { schema: BYTES } } };
+  if (response === undefined) return { description: 'Done.', headers };
+  return { description: 'Done.', headers, content: { 'application/json': { schema: response } } };
+}
+
+const BYTES = { type: 'string' as const, format: 'binary' };
+
+function requestHeaders({ method, headers = {} }: AnyRoute) {
+  const named = {
+    ...(method === 'post'
+      ? { 'Idempotency-Key': 'A repeat with the same key within 24 hours gets the first answer.' }
+      : {}),
+    ...headers,
+  };
+  const fields = Object.entries(named).map(
+    ([name, description]) => [name, z.string().optional().meta({ description })] as const,
+  );
+  return fields.length === 0 ? {} : { header: z.object(Object.fromEntries(fields)) };
+}
+
+function requestBody({ body, bodyOptional, upload }: AnyRoute) {
+  if (upload)
+    return {
+      requestBody: {
+        required: true,
+        content: Object.fromEntries(upload.map((type) => [type, { schema: BYTES }])),
+      },
+    };
+  if (!body) return {};
+  return {
+    requestBody: { required: !bodyOptional, content: { 'application/json': { schema: body } } },
+  };
+}
+
+function problemStatuses({
+  method,
+  params,
+  query,
+  body,
+  upload,
+  headers = {},
+}: AnyRoute): string[] {
+  return [
+    ...(query || body || method === 'post' ? ['400'] : []),
+    '401',
+    '403',
+    ...(params ? ['404'] : []),
+    ...(method === 'post' ? ['409'] : []),
+    ...('If-Match' in headers ? ['412'] : []),
+    ...(body || upload ? ['413', '415'] : []),
+    ...(body || method === 'post' ? ['422'] : []),
+    '429',
+    '503',
+  ];
+}
+
+/** `get /v1/channels/{id}/status` → `getChannelsByIdStatus` */
+function operationId({ method, path }: AnyRoute): string {
+  const words = path
+    .slice('/v1/'.length)
+    .split('/')
+    .map((step) => step.replace(/^\{(\w+)\}$/, 'by-$1'));
+  return [method, ...words]
+    .join('-')
+    .replaceAll(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,5 @@
+import type { AnyRoute } from '../route.ts';
+import { apiKeyRoutes } from './api-keys.ts';
+
+/** Every route of /v1; one file per resource. */
+export const routes: readonly AnyRoute[] = [...apiKeyRoutes];
