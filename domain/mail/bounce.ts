@@ -119,11 +119,14 @@ export function readPlainBounce(
   };
 }
 
+const returnedMark =
+  /^-{2,}[^\n]{0,80}?(copy of|returned|original|undelivered)|original message (headers )?follows|below this line is a copy|^(return-path|received):/i;
+
+/** Report and returned mail, apart at the line that announces the latter. */
 function splitReturnedMail(text: string): [string, string] {
-  const at = text.search(
-    /^(-{2,}.*(copy of|returned|original|undelivered).*|.*(original message (headers )?follows|below this line is a copy).*|(return-path|received):.*)$/im,
-  );
-  return at < 0 ? [text, text] : [text.slice(0, at), text.slice(at)];
+  const lines = text.split('\n');
+  const at = lines.findIndex((line) => returnedMark.test(line.slice(0, 200)));
+  return at < 0 ? [text, text] : [lines.slice(0, at).join('\n'), lines.slice(at).join('\n')];
 }
 
 function addressesOf(report: string, headers: MailHeaders): string[] {
