@@ -6,7 +6,12 @@ import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
 import { acquireCursor, advanceCursor, readCursor, stageReceipts } from '../db/queries/sources.ts';
 import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
 import { createCall } from '../providers/call.ts';
-import type { ChannelProvider, FetchedBatch, MailboxCapability, ProviderCall } from '../providers/contract.ts';
+import type {
+  ChannelProvider,
+  FetchedBatch,
+  MailboxCapability,
+  ProviderCall,
+} from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
 import type {
   MailboxPlan,
@@ -27,7 +32,8 @@ export function createMailboxStateActivities(deps: Deps): MailboxStateActivities
   return {
     async loadMailbox(ref): Promise<MailboxPlan> {
       const channel = await load(deps, ref);
-      if (!channel) return { desired: 'stopped', provider: '', isRead: false, canWait: false, sweepSeconds: 0 };
+      if (!channel)
+        return { desired: 'stopped', provider: '', isRead: false, canWait: false, sweepSeconds: 0 };
       const mailbox = providerOf(channel).mailbox;
       return {
         desired: channel.desiredState,
@@ -39,7 +45,12 @@ export function createMailboxStateActivities(deps: Deps): MailboxStateActivities
     },
 
     async recordMailboxState(ref, report) {
-      const pending = await recordChannelState(deps.db, ref.tenantId as TenantId, ref.channelId as ChannelId, report);
+      const pending = await recordChannelState(
+        deps.db,
+        ref.tenantId as TenantId,
+        ref.channelId as ChannelId,
+        report,
+      );
       await deps.relay.flush(pending);
     },
   };
@@ -77,7 +88,12 @@ export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
         const call = await callOf(deps, provider, channel, stop.signal);
         const until = Date.now() + seconds * 1000;
         const waits = mailbox.folders(call.settings).map(async (folder) => {
-          const cursor = await readCursor(deps.db, channel.facts.tenantId, channel.facts.id, folder);
+          const cursor = await readCursor(
+            deps.db,
+            channel.facts.tenantId,
+            channel.facts.id,
+            folder,
+          );
           return mailbox.wait!(call, folder, cursor, until);
         });
         try {
@@ -120,7 +136,10 @@ async function syncFolder(
 
   async function storeBatch(batch: FetchedBatch): Promise<ReadonlySet<SourceId> | null> {
     const receipts = await Promise.all(
-      batch.items.map(async (item) => ({ ...item, source: await inMemoryOrStored(deps, tenantId, item.source) })),
+      batch.items.map(async (item) => ({
+        ...item,
+        source: await inMemoryOrStored(deps, tenantId, item.source),
+      })),
     );
     return inTenant(deps.db, tenantId, async (tx) => {
       if (!(await isRunning(tx, id))) return null;
@@ -132,7 +151,11 @@ async function syncFolder(
   }
 }
 
-async function inMemoryOrStored(deps: Deps, tenantId: TenantId, source: FetchedBatch['items'][number]['source']) {
+async function inMemoryOrStored(
+  deps: Deps,
+  tenantId: TenantId,
+  source: FetchedBatch['items'][number]['source'],
+) {
   if (Buffer.isBuffer(source)) return source;
   return putBlob(deps.db, tenantId, source, deps.config.smtp.maxBytes);
 }

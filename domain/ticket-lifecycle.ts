@@ -66,11 +66,6 @@ export function whereMessageGoes(
   }
 }
 
-/** A customer's word opens a ticket that waited; one that has ended is reopened by the tenant's rule (`joinReopenOrFollowUp`). */
-export function statusAfterCustomer(status: TicketStatus): TicketStatus {
-  return status === 'pending' || status === 'on_hold' ? 'open' : status;
-}
-
 /** The clocks of a new ticket under the first policy that fits it. */
 export function slaAtStart(
   rules: TicketRules,

@@ -22,7 +22,12 @@ import type {
   MailboxSyncActivities,
   MailboxWaitActivities,
 } from './contracts/mailbox-activities.ts';
-import { CHANGED_SIGNAL, NUDGE_SIGNAL, type MailboxInput, type MailboxRef } from './contracts/mailbox.ts';
+import {
+  CHANGED_SIGNAL,
+  NUDGE_SIGNAL,
+  type MailboxInput,
+  type MailboxRef,
+} from './contracts/mailbox.ts';
 import { providerQueue, QUEUE } from './contracts/queues.ts';
 import { SEARCH_ATTRIBUTES } from './contracts/search-attributes.ts';
 
@@ -176,7 +181,11 @@ function failureOf(error: unknown): { type: string; detail: string; class: strin
   const cause = error instanceof ActivityFailure ? error.cause : error;
   if (cause instanceof ApplicationFailure) {
     const [details] = (cause.details ?? []) as [{ class?: string }?];
-    return { type: cause.type ?? 'unknown', detail: cause.message, class: details?.class ?? 'retry' };
+    return {
+      type: cause.type ?? 'unknown',
+      detail: cause.message,
+      class: details?.class ?? 'retry',
+    };
   }
   const detail = cause instanceof Error ? cause.message : 'The sync did not end.';
   return { type: 'sync.interrupted', detail, class: 'retry' };

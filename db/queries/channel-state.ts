@@ -49,20 +49,31 @@ export async function recordChannelState(
         state: report.state,
         detail: report.detail,
         next_sweep_at: report.nextSweepAt,
-        ...(report.error ? { last_error: JSON.stringify({ ...report.error, at: new Date() }) } : {}),
+        ...(report.error
+          ? { last_error: JSON.stringify({ ...report.error, at: new Date() }) }
+          : {}),
         ...(report.state === 'watching' ? { import: null } : {}),
       })
       .where('id', '=', channelId)
       .execute();
     const type = transition(before.state, report.state);
     if (!type) return;
-    const channel = { id: channelId, name: before.name, provider: before.provider, state: report.state, detail: report.detail };
+    const channel = {
+      id: channelId,
+      name: before.name,
+      provider: before.provider,
+      state: report.state,
+      detail: report.detail,
+    };
     await writeEvents(tx, pending, [{ type, ticketId: null, sequence: null, data: { channel } }]);
   });
   return pending;
 }
 
-function transition(before: string, after: string): 'channel.needs_attention' | 'channel.recovered' | null {
+function transition(
+  before: string,
+  after: string,
+): 'channel.needs_attention' | 'channel.recovered' | null {
   if (!TROUBLED.has(before) && TROUBLED.has(after)) return 'channel.needs_attention';
   if (TROUBLED.has(before) && after === 'watching') return 'channel.recovered';
   return null;
@@ -87,6 +98,10 @@ export async function recordImport(
 
 /** Whether the admin still wants the channel to run; read in the transaction that stores a batch. */
 export async function isRunning(tx: Tx, channelId: ChannelId): Promise<boolean> {
-  const row = await tx.selectFrom('channels').select('desired_state').where('id', '=', channelId).executeTakeFirst();
+  const row = await tx
+    .selectFrom('channels')
+    .select('desired_state')
+    .where('id', '=', channelId)
+    .executeTakeFirst();
   return row?.desired_state === 'running';
 }

@@ -1,0 +1,197 @@
+import { Readable } from 'node:stream';
+import { inTenant } from '../db/connection.ts';
+import { putBlob, readBlob, readBlobs, type StoredBlob } from '../db/queries/blobs.ts';
+import type { LoadedChannel } from '../db/queries/channels.ts';
+import { ingestBatch, type ParsedSource } from '../db/queries/ingest.ts';
+import { setAside, stagedSources, type StagedSource } from '../db/queries/staged.ts';
+import type { TenantId } from '../domain/ids.ts';
+import { parseMail, type AttachmentSink } from '../domain/mail/parse.ts';
+import type { MessageChannel } from '../domain/message.ts';
+import type { Deps } from './deps.ts';
+
+/** Mails stored in one transaction. */
+const BATCH = 100;
+/** What a batch may hold in memory; a larger source is streamed by itself. */
+const BATCH_BYTES = 16 * 1_048_576;
+/** An attachment up to this is kept in memory until its batch is stored; a larger one is streamed to the database. */
+const HELD_ATTACHMENT_BYTES = 1_048_576;
+
+/**
+ * Parses and stores what a channel has staged, until nothing is left. A mail that can't be parsed or stored is set
+ * aside with its reason and blocks nothing. Returns how many messages are new.
+ */
+export async function ingestStaged(
+  deps: Deps,
+  channel: LoadedChannel,
+  heartbeat: () => void,
+): Promise<number> {
+  let ingested = 0;
+  let after = '';
+  for (;;) {
+    const staged = await stagedSources(deps.db, channel.facts.tenantId, channel.facts.id, {
+      after,
+      limit: BATCH,
+      maxBytes: BATCH_BYTES,
+    });
+    if (staged.length === 0) return ingested;
+    after = staged.at(-1)!.id;
+    heartbeat();
+    ingested += await ingestAll(deps, channel, staged);
+    heartbeat();
+  }
+}
+
+async function ingestAll(
+  deps: Deps,
+  channel: LoadedChannel,
+  staged: readonly StagedSource[],
+): Promise<number> {
+  const parsed = await parseAll(deps, channel, staged);
+  if (parsed.length === 0) return 0;
+  try {
+    return await store(deps, channel, parsed);
+  } catch (error) {
+    if (isPassing(error)) throw error;
+    if (parsed.length === 1) {
+      await setAside(
+        deps.db,
+        channel.facts.tenantId,
+        parsed[0]!.sourceId,
+        reasonOf('store', error),
+      );
+      return 0;
+    }
+    // One of them can't be stored: each for itself, so that it alone is set aside.
+    let ingested = 0;
+    for (const one of parsed) {
+      ingested += await store(deps, channel, [one]).catch(async (single: unknown) => {
+        if (isPassing(single)) throw single;
+        await setAside(deps.db, channel.facts.tenantId, one.sourceId, reasonOf('store', single));
+        return 0;
+      });
+    }
+    return ingested;
+  }
+}
+
+async function store(
+  deps: Deps,
+  channel: LoadedChannel,
+  parsed: readonly ParsedSource[],
+): Promise<number> {
+  const { facts, provider } = channel;
+  const { pending, messages } = await ingestBatch(
+    deps.db,
+    deps.keys,
+    { tenantId: facts.tenantId, id: facts.id, provider, name: facts.name },
+    parsed,
+  );
+  await deps.relay.flush(pending);
+  return messages;
+}
+
+async function parseAll(
+  deps: Deps,
+  channel: LoadedChannel,
+  staged: readonly StagedSource[],
+): Promise<ParsedSource[]> {
+  const { tenantId } = channel.facts;
+  const small = staged.filter((source) => source.size <= BATCH_BYTES);
+  const bytes = await inTenant(deps.db, tenantId, (tx) =>
+    readBlobs(
+      tx,
+      tenantId,
+      small.map((source) => source.sha256),
+    ),
+  );
+  const parsed: ParsedSource[] = [];
+  for (const source of staged) {
+    const held = bytes.get(source.sha256.toString('hex'));
+    try {
+      parsed.push(
+        await parseOne(
+          deps,
+          channel,
+          source,
+          held ?? Readable.from(readBlob(deps.db, tenantId, source.sha256)),
+        ),
+      );
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      await setAside(deps.db, tenantId, source.id, reasonOf('parse', error));
+    }
+  }
+  return parsed;
+}
+
+async function parseOne(
+  deps: Deps,
+  channel: LoadedChannel,
+  source: StagedSource,
+  bytes: Buffer | Readable,
+): Promise<ParsedSource> {
+  const contents: (Buffer | StoredBlob)[] = [];
+  const mail = await parseMail(bytes, {
+    receivedAt: source.received_at,
+    channel: channel.provider as MessageChannel,
+    ...(source.envelope
+      ? { envelope: { from: source.envelope.from, to: [...source.envelope.to] } }
+      : {}),
+    onAttachment: keepAttachments(deps, channel.facts.tenantId, contents),
+  });
+  return {
+    sourceId: source.id,
+    providerMessageId: source.provider_message_id,
+    mail,
+    attachments: mail.attachments.map(
+      (attachment) => contents[attachment.index] ?? Buffer.alloc(0),
+    ),
+  };
+}
+
+/** Small attachments are stored with their message; a large one streams to the database as it is decoded. */
+function keepAttachments(
+  deps: Deps,
+  tenantId: TenantId,
+  contents: (Buffer | StoredBlob)[],
+): AttachmentSink {
+  return async ({ index }, content) => {
+    const iterator = (content as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+    const held: Buffer[] = [];
+    let size = 0;
+    while (size <= HELD_ATTACHMENT_BYTES) {
+      const next = await iterator.next();
+      if (next.done) {
+        contents[index] = Buffer.concat(held);
+        return;
+      }
+      held.push(next.value);
+      size += next.value.length;
+    }
+    contents[index] = await putBlob(deps.db, tenantId, joined(held, iterator));
+  };
+}
+
+async function* joined(
+  held: readonly Buffer[],
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
+  yield* held;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
+/** The database's or the network's trouble, which passes; anything else is the mail's own. */
+function isPassing(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code !== 'string')
+    return /Connection terminated|timeout exceeded when trying to connect/.test(String(error));
+  return (
+    /^(08|53|57|58|40|55|25)/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code)
+  );
+}
+
+function reasonOf(step: 'parse' | 'store', error: unknown): { type: string; detail: string } {
+  const detail = error instanceof Error ? error.message : String(error);
+  return { type: `${step}_failed`, detail: detail.replaceAll('\0', '').slice(0, 1000) };
+}

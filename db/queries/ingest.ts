@@ -1,0 +1,496 @@
+import { sql } from 'kysely';
+import {
+  newId,
+  type ChannelId,
+  type MessageId,
+  type SourceId,
+  type TenantId,
+  type TicketId,
+} from '../../domain/ids.ts';
+import type { ParsedMail } from '../../domain/mail/parse.ts';
+import type { MailAddress, Message } from '../../domain/message.ts';
+import { matchThread } from '../../domain/thread.ts';
+import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
+import type { KeyRing } from '../../security/key-ring.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import type { Actor } from '../schema.ts';
+import { insertBlobs, type StoredBlob } from './blobs.ts';
+import { addressKey, findOrAddContacts } from './known-contacts.ts';
+import { markBounced } from './bounces.ts';
+import { writeEvents } from './events.ts';
+import { Pending } from './outbox.ts';
+import { ThreadIndex } from './thread-index.ts';
+import { changeTickets, recordTicketEvents, type TicketChange } from './ticket-changes.ts';
+import { loadTicketRules } from './ticket-rules.ts';
+import { createTickets, startOf, wakeOf, type NewTicket, type TicketRow } from './tickets.ts';
+
+/** A stored source and what its parser made of it. */
+export interface ParsedSource {
+  readonly sourceId: SourceId;
+  readonly providerMessageId: string | null;
+  readonly mail: ParsedMail;
+  /** In the order of `mail.attachments`: bytes, or where large ones were put already. */
+  readonly attachments: readonly (Buffer | StoredBlob)[];
+}
+
+export interface IngestingChannel {
+  readonly tenantId: TenantId;
+  readonly id: ChannelId;
+  readonly provider: string;
+  readonly name: string;
+}
+
+export interface Ingested {
+  readonly pending: Pending;
+  /** Messages that are new; duplicates and our own mail coming back are not. */
+  readonly messages: number;
+}
+
+/**
+ * Deduplicates, threads and stores a batch in one transaction, with tickets, events and what must reach Temporal.
+ * Run again on the same sources it does nothing: a source leaves `staged` in the transaction that stored its message.
+ */
+export async function ingestBatch(
+  db: Db,
+  keys: KeyRing,
+  channel: IngestingChannel,
+  batch: readonly ParsedSource[],
+): Promise<Ingested> {
+  const pending = new Pending(channel.tenantId);
+  const messages = await inTenant(db, channel.tenantId, async (tx) => {
+    // One ingestion at a time per tenant: two halves of a thread never make two tickets.
+    await sql`select pg_advisory_xact_lock(hashtext('ingest'), hashtext(${channel.tenantId}))`.execute(
+      tx,
+    );
+    return new Ingestion(tx, pending, channel, keys).run(batch);
+  });
+  return { pending, messages };
+}
+
+interface Item extends ParsedSource {
+  readonly messageId: MessageId;
+}
+
+/** One batch in one transaction. */
+class Ingestion {
+  readonly #tx: Tx;
+  readonly #pending: Pending;
+  readonly #channel: IngestingChannel;
+  readonly #keys: KeyRing;
+  readonly #now = new Date();
+
+  constructor(tx: Tx, pending: Pending, channel: IngestingChannel, keys: KeyRing) {
+    this.#tx = tx;
+    this.#pending = pending;
+    this.#channel = channel;
+    this.#keys = keys;
+  }
+
+  async run(batch: readonly ParsedSource[]): Promise<number> {
+    const staged = await this.#lockStaged(batch);
+    const items = await this.#withoutKnown(staged);
+    if (items.length === 0) return 0;
+    const rules = await loadTicketRules(this.#tx, this.#channel.tenantId);
+    const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, items);
+    const contacts = await findOrAddContacts(
+      this.#tx,
+      this.#channel.tenantId,
+      items.flatMap((item) => this.#peopleOf(item, index)),
+    );
+    const contactsOf = (item: Item) =>
+      this.#peopleOf(item, index).map(({ address }) => contacts.get(addressKey(address))!);
+
+    const placed = this.#place(items, index, rules);
+    const created = await this.#createTickets(placed, rules, contactsOf);
+    const messages = await this.#storeMessages(placed);
+    await index.store(this.#tx);
+    await this.#announceNew(created, placed, messages);
+    await this.#joinExisting(placed, messages, index, rules, contactsOf);
+    await this.#announceTicketless(placed, messages);
+    await this.#finish(items);
+    return items.length;
+  }
+
+  /** Sources that nobody else has ingested, or is ingesting now. */
+  async #lockStaged(batch: readonly ParsedSource[]): Promise<Item[]> {
+    const rows = await this.#tx
+      .selectFrom('sources')
+      .select('id')
+      .where(
+        'id',
+        'in',
+        batch.map((source) => source.sourceId),
+      )
+      .where('status', '=', 'staged')
+      .orderBy('id')
+      .forUpdate()
+      .skipLocked()
+      .execute();
+    const free = new Set(rows.map((row) => row.id));
+    return batch
+      .filter((source) => free.has(source.sourceId))
+      .map((source) => ({ ...source, messageId: newId('message') }));
+  }
+
+  /** Leaves out what this channel has already, and our own mail coming back. */
+  async #withoutKnown(items: readonly Item[]): Promise<Item[]> {
+    if (items.length === 0) return [];
+    const tx = this.#tx;
+    const hashes = items.map((item) => Buffer.from(item.mail.contentHash, 'hex'));
+    const stored = await tx
+      .selectFrom('messages')
+      .select(['id', 'message_id', 'content_hash'])
+      .where('channel_id', '=', this.#channel.id)
+      .where('direction', '=', 'inbound')
+      .where('content_hash', 'in', hashes)
+      .execute();
+    const ownIds = items.flatMap((item) => item.mail.threading.messageId ?? []);
+    const own =
+      ownIds.length === 0
+        ? []
+        : await tx
+            .selectFrom('messages')
+            .select(['id', 'message_id'])
+            .where('tenant_id', '=', this.#channel.tenantId)
+            .where('direction', '=', 'outbound')
+            .where('message_id', 'in', ownIds)
+            .execute();
+    const known = new Map(
+      stored.map((row) => [`${row.message_id ?? ''} ${row.content_hash!.toString('hex')}`, row.id]),
+    );
+    const sent = new Map(own.map((row) => [row.message_id, row.id]));
+    const fresh: Item[] = [];
+    const settled: { id: string; status: 'duplicate' | 'filtered'; message_id: string }[] = [];
+    for (const item of items) {
+      const key = `${item.mail.threading.messageId ?? ''} ${item.mail.contentHash}`;
+      const twin = known.get(key);
+      const ours = sent.get(item.mail.threading.messageId);
+      if (ours) settled.push({ id: item.sourceId, status: 'filtered', message_id: ours });
+      else if (twin) settled.push({ id: item.sourceId, status: 'duplicate', message_id: twin });
+      else {
+        known.set(key, item.messageId);
+        fresh.push(item);
+      }
+    }
+    if (settled.length > 0) {
+      await sql`update sources s set status = d.status, message_id = d.message_id, ingested_at = now()
+        from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as d(id text, status text, message_id text)
+        where s.id = d.id`.execute(tx);
+    }
+    return fresh;
+  }
+
+  /** Who takes part in a message: its sender first, then To and Cc; never ourselves. */
+  #peopleOf(item: Item, index: ThreadIndex): MailAddress[] {
+    const { sender, to, cc } = item.mail.message;
+    const others = isAutomatic(item) ? [] : [...to, ...cc];
+    const people = [
+      sender ?? UNKNOWN_SENDER,
+      ...others.filter(({ address }) => address.includes('@') && !index.isOurs(address)),
+    ];
+    return people.map(({ name, address }) => ({
+      name,
+      address: address.trim() === '' ? UNKNOWN_SENDER.address : address,
+    }));
+  }
+
+  /** Decides for each message, in order, which ticket it goes to; later ones see the tickets of earlier ones. */
+  #place(items: readonly Item[], index: ThreadIndex, rules: TicketRules): Placed[] {
+    return items.map((item) => {
+      const match = matchThread(index.keysOf(item.mail), index.lookups(item.mail));
+      const placed = this.#placeOne(item, match?.ticketId ?? null, index, rules);
+      if (placed.ticketId) index.add(placed.ticketId, item.mail);
+      return placed;
+    });
+  }
+
+  #placeOne(item: Item, matched: TicketId | null, index: ThreadIndex, rules: TicketRules): Placed {
+    const existing = matched ? index.ticket(matched) : undefined;
+    if (matched && !existing)
+      return { item, ticketId: matched, effect: 'new_reply', followUpOf: null };
+    if (existing) {
+      const effect = isAutomatic(item) ? 'join' : whereMessageGoes(existing, rules, this.#now);
+      return effect === 'follow_up'
+        ? { item, ticketId: newId('ticket'), effect: 'create', followUpOf: matched }
+        : { item, ticketId: matched, effect, followUpOf: null };
+    }
+    // Machines' reports that belong to nothing are kept, but are nobody's ticket.
+    if (isReport(item)) return { item, ticketId: null, effect: 'none', followUpOf: null };
+    return { item, ticketId: newId('ticket'), effect: 'create', followUpOf: null };
+  }
+
+  async #createTickets(
+    placed: readonly Placed[],
+    rules: TicketRules,
+    contactsOf: (item: Item) => string[],
+  ): Promise<TicketRow[]> {
+    const tickets = placed
+      .filter((one) => one.effect === 'create')
+      .map((one): NewTicket => {
+        const { message } = one.item.mail;
+        const all = placed.filter((other) => other.ticketId === one.ticketId);
+        const people = [...new Set(all.flatMap((other) => contactsOf(other.item)))];
+        return {
+          id: one.ticketId!,
+          subject: message.subject ?? '',
+          channel: this.#channel.provider,
+          accountId: this.#channel.id,
+          requesterId: contactsOf(one.item)[0]! as NewTicket['requesterId'],
+          participants: people as NewTicket['participants'][number][],
+          priority: message.priority,
+          followUpOf: one.followUpOf,
+          messages: all.length,
+          text: all.map((other) => searchedText(other.item)).join('\n'),
+        };
+      });
+    const actor: Actor = { type: 'ingestion', id: this.#channel.id };
+    return createTickets(this.#tx, this.#channel.tenantId, rules, tickets, actor, this.#now);
+  }
+
+  async #storeMessages(placed: readonly Placed[]): Promise<Map<MessageId, Message>> {
+    const tenant_id = this.#channel.tenantId;
+    const attachments = await this.#storeAttachments(placed);
+    await this.#tx
+      .insertInto('messages')
+      .values(
+        placed.map(({ item, ticketId }) => {
+          const { message, threading, contentHash } = item.mail;
+          return {
+            id: item.messageId,
+            tenant_id,
+            ticket_id: ticketId,
+            channel_id: this.#channel.id,
+            source_id: item.sourceId,
+            direction: 'inbound' as const,
+            kind: message.kind,
+            status: 'received',
+            provider_message_id: item.providerMessageId,
+            message_id: threading.messageId,
+            content_hash: Buffer.from(contentHash, 'hex'),
+            body: asJson(message),
+            timestamp: message.timestamp,
+            received_at: message.received_at,
+          };
+        }),
+      )
+      .execute();
+    if (attachments.rows.length > 0)
+      await this.#tx.insertInto('attachments').values(attachments.rows).execute();
+    return new Map(
+      placed.map((one) => [
+        one.item.messageId,
+        this.#present(one, attachments.ids.get(one.item.messageId) ?? []),
+      ]),
+    );
+  }
+
+  async #storeAttachments(placed: readonly Placed[]) {
+    const all = placed.flatMap(({ item }) =>
+      item.attachments.map((content, position) => ({ item, content, position })),
+    );
+    const inMemory = await insertBlobs(
+      this.#tx,
+      this.#channel.tenantId,
+      all.map(({ content }) => content).filter((content) => Buffer.isBuffer(content)),
+    );
+    const next = inMemory.values();
+    const ids = new Map<MessageId, string[]>();
+    const rows = all.map(({ item, content, position }) => {
+      const blob = Buffer.isBuffer(content) ? next.next().value! : content;
+      const known = item.mail.attachments[position]!;
+      const id = newId('attachment');
+      ids.set(item.messageId, [...(ids.get(item.messageId) ?? []), id]);
+      return {
+        id,
+        tenant_id: this.#channel.tenantId,
+        message_id: item.messageId,
+        position,
+        filename: withoutNul(known.filename),
+        content_type: withoutNul(known.contentType),
+        size: blob.size,
+        sha256: blob.sha256,
+        inline: known.inline,
+        content_id: known.contentId === null ? null : withoutNul(known.contentId),
+      };
+    });
+    return { rows, ids };
+  }
+
+  #present({ item, ticketId }: Placed, attachmentIds: readonly string[]): Message {
+    const { message } = item.mail;
+    return {
+      ...message,
+      id: item.messageId,
+      source_id: item.sourceId,
+      ticket_id: ticketId,
+      provider_message_id: item.providerMessageId,
+      account_id: this.#channel.id,
+      account_name: this.#channel.name,
+      thread_id: ticketId,
+      attachments: message.attachments.map((attachment, place) => ({
+        id: attachmentIds[place]!,
+        ...attachment,
+      })),
+      metadata: { ...message.metadata, config_id: this.#channel.id },
+    };
+  }
+
+  async #announceNew(
+    created: readonly TicketRow[],
+    placed: readonly Placed[],
+    messages: ReadonlyMap<MessageId, Message>,
+  ): Promise<void> {
+    const records = created.map((ticket) => ({
+      ticket,
+      events: [
+        { type: 'ticket.created' as const },
+        ...receivedEvents(
+          placed.filter((one) => one.ticketId === ticket.id),
+          messages,
+        ),
+      ],
+    }));
+    const rows = await recordTicketEvents(this.#tx, this.#pending, records);
+    await this.#pending.startTickets(this.#tx, rows.map(startOf));
+  }
+
+  async #joinExisting(
+    placed: readonly Placed[],
+    messages: ReadonlyMap<MessageId, Message>,
+    index: ThreadIndex,
+    rules: TicketRules,
+    contactsOf: (item: Item) => string[],
+  ): Promise<void> {
+    const bounced = await markBounced(
+      this.#tx,
+      this.#channel.tenantId,
+      placed.map((one) => one.item),
+    );
+    const joining = Map.groupBy(
+      placed.filter((one) => one.effect === 'join' || one.effect === 'reopen'),
+      (one) => one.ticketId!,
+    );
+    if (joining.size === 0) return;
+    const changes = [...joining].map(([ticketId, group]): TicketChange => {
+      const people = group.filter((one) => !isAutomatic(one.item));
+      const ticket = index.ticket(ticketId)!;
+      const reopens = group.some((one) => one.effect === 'reopen');
+      return {
+        ticket,
+        fields: reopens ? { status: 'open' } : {},
+        said: {
+          by: people.length > 0 ? 'customer' : 'nobody',
+          messages: group.length,
+          text: group.map((one) => searchedText(one.item)).join('\n'),
+        },
+        participants: people.flatMap((one) => contactsOf(one.item)),
+        events: [...receivedEvents(group, messages), ...(bounced.get(ticketId) ?? [])],
+      };
+    });
+    const context = {
+      tx: this.#tx,
+      pending: this.#pending,
+      rules,
+      actor: { type: 'ingestion', id: this.#channel.id } as const,
+      reason: 'a message arrived',
+      now: this.#now,
+    };
+    const rows = await changeTickets(context, changes);
+    await this.#pending.wakeTickets(this.#tx, rows.map(wakeOf));
+  }
+
+  async #announceTicketless(
+    placed: readonly Placed[],
+    messages: ReadonlyMap<MessageId, Message>,
+  ): Promise<void> {
+    const alone = placed.filter((one) => one.ticketId === null);
+    await writeEvents(
+      this.#tx,
+      this.#pending,
+      receivedEvents(alone, messages).map(({ type, data }) => ({
+        type,
+        data,
+        ticketId: null,
+        sequence: null,
+      })),
+    );
+  }
+
+  async #finish(items: readonly Item[]): Promise<void> {
+    const done = items.map((item) => ({ id: item.sourceId, message_id: item.messageId }));
+    await sql`update sources s set status = 'ingested', message_id = d.message_id, ingested_at = now(), error = null
+      from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as d(id text, message_id text) where s.id = d.id`.execute(
+      this.#tx,
+    );
+    await this.#tx
+      .updateTable('channels')
+      .set({
+        messages_received: sql`messages_received + ${items.length}`,
+        last_message_at: this.#now,
+      })
+      .where('id', '=', this.#channel.id)
+      .execute();
+  }
+}
+
+/**
+ * `create` begins a ticket, `new_reply` joins one that this batch begins, `join` and `reopen` go to one that was there,
+ * `none` is kept without a ticket.
+ */
+interface Placed {
+  readonly item: Item;
+  readonly ticketId: TicketId | null;
+  readonly effect: 'create' | 'new_reply' | 'join' | 'reopen' | 'none';
+  readonly followUpOf: TicketId | null;
+}
+
+const UNKNOWN_SENDER: MailAddress = { name: '', address: 'unknown sender' };
+
+/** Written by no person: it joins, but moves nothing. */
+function isAutomatic(item: Item): boolean {
+  return item.mail.automatic.automatic || isReport(item);
+}
+
+function isReport({ mail }: Item): boolean {
+  return ['bounce', 'auto_reply', 'delivery_report', 'feedback_report'].includes(mail.message.kind);
+}
+
+function searchedText({ mail }: Item): string {
+  const { sender, new_content: text } = mail.message;
+  return `${sender?.name ?? ''} ${sender?.address ?? ''} ${text}`;
+}
+
+function receivedEvents(placed: readonly Placed[], messages: ReadonlyMap<MessageId, Message>) {
+  return placed.map(({ item }) => ({
+    type: 'message.received' as const,
+    data: { message: withoutBulk(messages.get(item.messageId)!) as unknown },
+  }));
+}
+
+/** Longest text an event carries; the API gives the whole. */
+const EVENT_TEXT_CHARACTERS = 64 * 1024;
+
+function withoutBulk(message: Message): Message {
+  const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS);
+  return JSON.parse(
+    asJson({
+      ...message,
+      content: cut(message.content),
+      new_content: cut(message.new_content),
+      quoted_content: message.quoted_content === null ? null : cut(message.quoted_content),
+      html:
+        message.html !== null && message.html.length > EVENT_TEXT_CHARACTERS ? null : message.html,
+    }),
+  ) as Message;
+}
+
+/** Postgres' jsonb takes no NUL and no half of a surrogate pair. */
+function asJson(value: unknown): string {
+  return JSON.stringify(value, (_, field: unknown) =>
+    typeof field === 'string' ? withoutNul(field) : field,
+  );
+}
+
+function withoutNul(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}

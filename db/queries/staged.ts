@@ -1,0 +1,51 @@
+import type { ChannelId, SourceId, TenantId } from '../../domain/ids.ts';
+import { inTenant, type Db } from '../connection.ts';
+
+export interface StagedSource {
+  readonly id: SourceId;
+  readonly provider_message_id: string | null;
+  readonly sha256: Buffer;
+  readonly size: number;
+  readonly envelope: { readonly from: string | null; readonly to: readonly string[] } | null;
+  readonly received_at: Date;
+}
+
+/** A channel's next staged sources, oldest first: as many as fit `maxBytes`, but one at least. */
+export async function stagedSources(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  { after, limit, maxBytes }: { after: string; limit: number; maxBytes: number },
+): Promise<StagedSource[]> {
+  const rows = await inTenant(db, tenantId, (tx) =>
+    tx
+      .selectFrom('sources')
+      .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'received_at'])
+      .where('channel_id', '=', channelId)
+      .where('status', '=', 'staged')
+      .where('id', '>', after)
+      .orderBy('id')
+      .limit(limit)
+      .execute(),
+  );
+  let bytes = 0;
+  const fitting = rows.findIndex((row) => (bytes += row.size) > maxBytes);
+  return (fitting === -1 ? rows : rows.slice(0, Math.max(1, fitting))) as StagedSource[];
+}
+
+/** Keeps a source that can't be processed, with its reason, out of the way of those behind it. */
+export async function setAside(
+  db: Db,
+  tenantId: TenantId,
+  sourceId: SourceId,
+  reason: { type: string; detail: string },
+): Promise<void> {
+  await inTenant(db, tenantId, (tx) =>
+    tx
+      .updateTable('sources')
+      .set({ status: 'set_aside', error: JSON.stringify(reason) })
+      .where('id', '=', sourceId)
+      .where('status', '=', 'staged')
+      .execute(),
+  );
+}
