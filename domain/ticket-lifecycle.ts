@@ -66,6 +66,11 @@ export function whereMessageGoes(
   }
 }
 
+/** A customer's word opens a ticket that waited; `whereMessageGoes` says what it does to one that has ended. */
+export function statusAfterCustomer(status: TicketStatus): TicketStatus {
+  return status === 'pending' || status === 'on_hold' ? 'open' : status;
+}
+
 /** The clocks of a new ticket under the first policy that fits it. */
 export function slaAtStart(
   rules: TicketRules,
