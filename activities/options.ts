@@ -43,8 +43,8 @@ export const DELIVER_FIRST: LocalActivityOptions = {
   retry: { maximumAttempts: 1 },
 };
 
-/** The further attempts: the activity itself says when the next is due and when to give up. */
+/** The further attempts: the activity itself says when the next is due and when to give up; these intervals are for faults of our own. */
 export const DELIVER_AGAIN: ActivityOptions = {
   startToCloseTimeout: '70 seconds',
-  retry: { initialInterval: '5 seconds', maximumInterval: '1 hour', backoffCoefficient: 2 },
+  retry: { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 },
 };

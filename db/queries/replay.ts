@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
-import { newId, type TenantId } from '../../domain/ids.ts';
+import { newId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { Pending } from './outbox.ts';
+import type { Pending } from './outbox.ts';
 
 /** Rows that one transaction puts back to pending. */
 const BATCH = 1000;
