@@ -1,6 +1,9 @@
 import libmime from 'libmime';
 import { decodeBytes } from './charset.ts';
 
+const headLimit = 512 * 1024;
+const lineLimit = 10_000;
+
 /** Header lines of a mail or part, in order, values unfolded but otherwise raw (latin1 bytes). */
 export class MailHeaders {
   readonly lines: readonly { name: string; raw: string }[];
@@ -9,10 +12,14 @@ export class MailHeaders {
     this.lines = lines;
   }
 
-  /** Reads the header block at the head of `source`; what isn't a header line is passed over. */
+  /**
+   * Reads the header block at the head of `source`; what isn't a header line is passed over. At
+   * most 10,000 lines in 512 KiB are read, far beyond any honest mail.
+   */
   static read(source: Buffer): MailHeaders {
     const lines: { name: string; raw: string }[] = [];
-    for (const line of source.toString('latin1').split(/\r?\n|\r/)) {
+    const text = source.toString('latin1', 0, headLimit);
+    for (const line of text.split(/\r?\n|\r/, lineLimit)) {
       if (line === '') break;
       const last = lines.at(-1);
       const field = /^([\x21-\x39\x3b-\x7e]+)[ \t]*:(.*)$/s.exec(line);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { PassThrough, Transform, type Readable, type TransformCallback } from 'node:stream';
-import { MailParser, type AttachmentStream } from 'mailparser';
+import { MailParser, type AttachmentStream, type Headers } from 'mailparser';
 import { decodeBytes } from './charset.ts';
 import { MailHeaders } from './headers.ts';
 
@@ -44,7 +44,8 @@ export interface MimeContent {
 }
 
 // mailparser decodes by label alone, and trusts it; every text goes through our decoder instead,
-// which also bounds it. `createNode` and `getDecoder` are its own seams, kept by the exact pin.
+// which also bounds it, and it parses the headers that describe a part alone, since it takes long
+// over hostile addresses. These methods are its own seams, kept by the exact pin.
 interface SplitNode {
   root: boolean;
   charset: string | false;
@@ -54,9 +55,24 @@ interface SplitNode {
   parentNode: { contentType: string | false } | false;
 }
 
+interface HeaderLine {
+  key: string;
+  line: string;
+}
+
 interface MailParserSeams {
   createNode(node: SplitNode): unknown;
+  processHeaders(lines: HeaderLine[]): Headers;
 }
+
+// A part is described by these; the mail's own headers are read by MailHeaders.
+const partHeaders = new Set([
+  'content-type',
+  'content-disposition',
+  'content-id',
+  'content-location',
+  'content-transfer-encoding',
+]);
 
 // A named text beside the body is a file that was sent along, whatever its disposition says.
 function isNamedFile(node: SplitNode): boolean {
@@ -84,6 +100,14 @@ class BoundedMailParser extends MailParser {
     // mailparser calls the decoder only for labels other than UTF-8 and ASCII.
     node.charset = `label:${node.charset || ''}`;
     return (MailParser.prototype as unknown as MailParserSeams).createNode.call(this, node);
+  }
+
+  processHeaders(lines: HeaderLine[]): Headers {
+    const wanted = lines
+      .filter(({ key }) => partHeaders.has(key))
+      .slice(-20)
+      .map(({ key, line }) => ({ key, line: line.slice(0, 65_536) }));
+    return (MailParser.prototype as unknown as MailParserSeams).processHeaders.call(this, wanted);
   }
 
   getDecoder(): { decodeStream(label: string): Transform } {
