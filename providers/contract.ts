@@ -60,6 +60,8 @@ export interface ProviderCall<Settings> {
   readonly heartbeat: (progress?: unknown) => void;
   /** Per request, in milliseconds. */
   readonly timeoutMs: number;
+  /** Largest mail taken whole, in bytes; of a larger one only the headers, with `meta.oversize`. Default 50 MiB. */
+  readonly maxBytes?: number;
 }
 
 export interface ChannelFacts {
@@ -67,6 +69,8 @@ export interface ChannelFacts {
   readonly tenantId: TenantId;
   readonly name: string;
   readonly address: string | null;
+  /** An import "from now" begins here; without it, at the first look. */
+  readonly createdAt?: Date;
 }
 
 export interface ValidationReport {

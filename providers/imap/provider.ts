@@ -1,4 +1,14 @@
 import type { ChannelProvider } from '../contract.ts';
-import { manifest, type ImapSettings } from './manifest.ts';
+import { foldersOf, manifest, type ImapSettings } from './manifest.ts';
+import { send } from './send.ts';
+import { findSent } from './sent-copy.ts';
+import { fetchMail } from './sync.ts';
+import { validate } from './validate.ts';
+import { waitForMail } from './wait.ts';
 
-export const imap: ChannelProvider<ImapSettings> = { manifest };
+export const imap: ChannelProvider<ImapSettings> = {
+  manifest,
+  validate,
+  mailbox: { folders: foldersOf, fetch: fetchMail, wait: waitForMail, findSent },
+  sender: { send },
+};

@@ -1,0 +1,37 @@
+import type { ProviderCall, ValidationProblem } from './contract.ts';
+import type { OutgoingServer } from './mail-settings.ts';
+import { smtpFailure } from './smtp-failure.ts';
+import { withSubmission } from './smtp-session.ts';
+
+/** Connects and logs in as a send would, and sends nothing. No problem where there is no outgoing server. */
+export async function validateOutgoing(
+  call: ProviderCall<unknown>,
+  server: OutgoingServer | undefined,
+): Promise<ValidationProblem[]> {
+  if (!server) return [];
+  try {
+    await withSubmission(call, server, { isOpen: false }, async () => undefined);
+    return [];
+  } catch (error) {
+    call.signal.throwIfAborted();
+    const failure = smtpFailure(error, server);
+    const place = PLACE[failure.code.replace(/^smtp\./, '')];
+    return [
+      {
+        ...(place ?? { step: 'port', pointer: '/settings/smtp/host' }),
+        detail: `Outgoing server: ${failure.message}`,
+      },
+    ];
+  }
+}
+
+const PLACE: Record<string, { step: string; pointer: string }> = {
+  host_not_allowed: { step: 'host', pointer: '/settings/smtp/host' },
+  host_unknown: { step: 'host', pointer: '/settings/smtp/host' },
+  dns_failed: { step: 'host', pointer: '/settings/smtp/host' },
+  connection_refused: { step: 'port', pointer: '/settings/smtp/port' },
+  unreachable: { step: 'port', pointer: '/settings/smtp/port' },
+  certificate_refused: { step: 'tls', pointer: '/settings/smtp/security' },
+  tls_failed: { step: 'tls', pointer: '/settings/smtp/security' },
+  login_refused: { step: 'login', pointer: '/settings/smtp/password' },
+};
