@@ -1,5 +1,6 @@
 import { Client, Connection } from '@temporalio/client';
 import { NativeConnection, type TLSConfig } from '@temporalio/worker';
+import type { ReadinessPart } from '../../api/deps.ts';
 import type { TemporalTarget } from '../../config/config.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
@@ -48,4 +49,21 @@ export async function registerSearchAttributes(client: Client, namespace: string
     ]),
   );
   await client.connection.operatorService.addSearchAttributes({ namespace, searchAttributes });
+}
+
+/** What `/readyz` says of Temporal: whether its frontend answers. */
+export async function temporalReadiness(client: Client): Promise<ReadinessPart> {
+  try {
+    await client.connection.withDeadline(Date.now() + 2_000, () =>
+      client.workflowService.getSystemInfo({}),
+    );
+    return { name: 'temporal', ok: true, detail: '' };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      name: 'temporal',
+      ok: false,
+      detail: `${reason}. Mail is still taken; start Temporal, or mend TEMPORAL_ADDRESS.`,
+    };
+  }
 }

@@ -56,12 +56,18 @@ export class TemporalRelay implements Relay {
   readonly #db: Db;
   readonly #target: TemporalTarget;
   readonly #log: Logger;
+  #eager: Client | null = null;
 
   constructor(client: Client, db: Db, target: TemporalTarget, log: Logger) {
     this.#client = client;
     this.#db = db;
     this.#target = target;
     this.#log = log;
+  }
+
+  /** In a process that also runs workers: starts through their connection skip the first round trip. */
+  startEagerlyBy(client: Client): void {
+    this.#eager = client;
   }
 
   async flush(work: PendingWork): Promise<void> {
@@ -212,14 +218,14 @@ export class TemporalRelay implements Relay {
   async #startDelivery(tenantId: string, item: PendingWork['deliveries'][number]): Promise<void> {
     const input: WebhookDeliveryInput = { tenantId, deliveryId: item.deliveryId };
     try {
-      await this.#client.workflow.start(webhookDeliveryWorkflowType, {
+      await (this.#eager ?? this.#client).workflow.start(webhookDeliveryWorkflowType, {
         workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
         taskQueue: this.#queue(QUEUE.deliveries),
         args: [input],
         typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: tenantId }],
         priority: { fairnessKey: tenantId },
         staticSummary: `${item.type} → ${item.endpointId}`,
-        requestEagerStart: true,
+        requestEagerStart: this.#eager !== null,
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -1,0 +1,41 @@
+import { claimDeliveries } from '../db/queries/deliveries.ts';
+import { claimOutbox } from '../db/queries/outbox.ts';
+import { nudgeRunningChannels } from '../db/queries/channel-reconcile.ts';
+import type { Deps } from './deps.ts';
+
+/** Taken over at once; the rest by the next turn. */
+const AT_ONCE = 500;
+
+export interface DrainActivities {
+  /** Returns how much was handed over. */
+  drain(): Promise<number>;
+}
+
+export function createDrainActivities(deps: Deps): DrainActivities {
+  return { drain: () => drainNow(deps) };
+}
+
+/** Hands to Temporal whatever writers could not: after a crash, or after Temporal was away. */
+export async function drainNow(deps: Deps): Promise<number> {
+  let handed = 0;
+  for (;;) {
+    const work = [
+      ...(await claimOutbox(deps.db, AT_ONCE)),
+      ...(await claimDeliveries(deps.db, AT_ONCE)),
+    ];
+    if (work.length === 0) return handed;
+    for (const pending of work) {
+      await deps.relay.flush(pending);
+      handed +=
+        pending.channels.size +
+        pending.ticketStarts.size +
+        pending.ticketWakes.size +
+        pending.deliveries.length;
+    }
+  }
+}
+
+/** At boot: every channel that should run has its workflow, whatever became of Temporal's own state. */
+export async function reconcileChannels(deps: Deps): Promise<void> {
+  for (const pending of await nudgeRunningChannels(deps.db)) await deps.relay.flush(pending);
+}

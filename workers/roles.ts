@@ -1,0 +1,80 @@
+import { createDeliveryActivities } from '../activities/deliveries.ts';
+import type { Deps } from '../activities/deps.ts';
+import { createDrainActivities } from '../activities/drain.ts';
+import {
+  createMailboxStateActivities,
+  createMailboxSyncActivities,
+  createMailboxWaitActivities,
+} from '../activities/mailboxes.ts';
+import { createSendingActivities } from '../activities/sending.ts';
+import { createTicketActivities } from '../activities/tickets.ts';
+import { providers } from '../providers/registry.ts';
+import { providerQueue, QUEUE } from '../workflows/contracts/queues.ts';
+
+export const ROLES = ['mailboxes', 'providers', 'tickets', 'deliveries', 'processes'] as const;
+export type Role = (typeof ROLES)[number];
+
+/** One worker: a queue, whether workflows run on it, and its activities alone. */
+export interface QueueSpec {
+  readonly queue: string;
+  readonly workflows: boolean;
+  readonly activities: object;
+  /** Activities under way at once. */
+  readonly width: number;
+}
+
+/** Which queues a role serves. */
+export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
+  switch (role) {
+    case 'mailboxes':
+      return [
+        {
+          queue: QUEUE.mailboxes,
+          workflows: true,
+          activities: createMailboxStateActivities(deps),
+          width: 20,
+        },
+        // A wait costs a connection and nothing else.
+        {
+          queue: QUEUE.waits,
+          workflows: false,
+          activities: createMailboxWaitActivities(deps),
+          width: 2000,
+        },
+      ];
+    case 'providers':
+      return providers.map(({ manifest }) => ({
+        queue: providerQueue(manifest.name),
+        workflows: false,
+        activities: { ...createMailboxSyncActivities(deps), ...createSendingActivities(deps) },
+        width: 20,
+      }));
+    case 'tickets':
+      return [
+        {
+          queue: QUEUE.tickets,
+          workflows: true,
+          activities: createTicketActivities(deps),
+          width: 40,
+        },
+      ];
+    case 'deliveries':
+      return [
+        {
+          queue: QUEUE.deliveries,
+          workflows: true,
+          activities: createDeliveryActivities(deps),
+          width: 50,
+        },
+      ];
+    case 'processes':
+      return [
+        {
+          queue: QUEUE.processes,
+          workflows: true,
+          activities: createDrainActivities(deps),
+          width: 10,
+        },
+      ];
+  }
+}

@@ -1,0 +1,4 @@
+export { drain } from './drain.ts';
+export { mailbox } from './mailbox.ts';
+export { ticket } from './ticket.ts';
+export { webhookDelivery } from './webhook-delivery.ts';
