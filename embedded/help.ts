@@ -15,6 +15,6 @@ ${Object.entries(Environment.shape)
 
 function defaultOf(schema: { safeParse(value: undefined): { success: boolean; data?: unknown } }) {
   const { success, data } = schema.safeParse(undefined);
-  if (!success || data === undefined || data === '' || Array.isArray(data)) return '';
-  return ` Default: ${String(data)}.`;
+  if (!success || (typeof data !== 'number' && typeof data !== 'string') || data === '') return '';
+  return ` Default: ${data}.`;
 }

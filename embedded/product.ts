@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import { connect } from '../db/connection.ts';
 import { migrate } from '../db/migrate.ts';
 import { ensureDemoTenant } from './demo-tenant.ts';
+import { fileLogger } from './file-log.ts';
 import { lockHome } from './lock.ts';
 import type { Progress } from './progress.ts';
 import { startRoles } from './roles.ts';
@@ -38,7 +39,9 @@ export async function startProduct(given: Config, progress: Progress): Promise<P
     const { config, servers } = await startServers(given, progress);
     ending.push(() => endAll(servers));
     await progress.step('Bringing the database up to date', () => migrate(config.databaseUrl));
-    const roles = await progress.step('Starting the workers and the API', () => startRoles(config));
+    const roles = await progress.step('Starting the workers and the API', () =>
+      startRoles(config, fileLogger(config)),
+    );
     ending.push(() => roles.stop());
     const failed = Promise.race([roles.failed, ...servers.map(unexpectedEnd)]);
     failed.catch(() => undefined); // the caller may not be listening yet

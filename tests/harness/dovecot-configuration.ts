@@ -14,8 +14,9 @@ export interface DovecotConfigurationInput {
   readonly root: boolean;
   /** Whose files the mails are; Dovecot refuses root. */
   readonly owner: { readonly uid: number; readonly gid: number };
-  /** Name of the user who starts it, for its inner processes where that is not root. */
+  /** Names of the user who starts it and its group, for its inner processes where that is not root. */
   readonly user: string;
+  readonly group: string;
 }
 
 /** dovecot.conf of version 2.3, whole: nothing of the machine's own configuration is read. */
@@ -23,6 +24,7 @@ export function dovecotConfiguration(input: DovecotConfigurationInput): string {
   const { folder, ports, certificate, owner } = input;
   const unprivileged = `
 default_internal_user = ${input.user}
+default_internal_group = ${input.group}
 default_login_user = ${input.user}
 service anvil {
   chroot =

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -89,7 +90,15 @@ export async function dovecot(
   const owner = root ? { uid: NOBODY, gid: NOBODY } : { ...userInfo() };
   writeFileSync(
     configuration,
-    dovecotConfiguration({ folder, ports, certificate, root, owner, user: userInfo().username }),
+    dovecotConfiguration({
+      folder,
+      ports,
+      certificate,
+      root,
+      owner,
+      user: userInfo().username,
+      group: execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim(),
+    }),
   );
 
   let server: Tethered | undefined;

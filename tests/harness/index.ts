@@ -6,3 +6,4 @@ export { bareEnvironment } from './bare-environment.ts';
 export { describeWith } from './available.ts';
 export { testDatabase, type TestDatabase } from './database.ts';
 export { testTemporal, timeSkipping, type TestTemporal } from './temporal.ts';
+export { productLog, startedProduct, type ProductOptions, type RunningProduct } from './product.ts';

@@ -1,0 +1,12 @@
+import { appendFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Config } from '../config/config.ts';
+import { createLogger, type Logger } from '../telemetry/log.ts';
+
+/** The product's log in the home, so that the terminal shows the summary alone. */
+export function fileLogger(config: Config): Logger {
+  const folder = join(config.home, 'logs');
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const file = join(folder, 'postroom.log');
+  return createLogger(config.logLevel, { write: (line) => appendFileSync(file, line) });
+}
