@@ -1,5 +1,11 @@
 import type { AnyRoute } from '../route.ts';
 import { apiKeyRoutes } from './api-keys.ts';
+import { deliveryRoutes } from './deliveries.ts';
+import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 
 /** Every route of /v1; one file per resource. */
-export const routes: readonly AnyRoute[] = [...apiKeyRoutes];
+export const routes: readonly AnyRoute[] = [
+  ...apiKeyRoutes,
+  ...webhookEndpointRoutes,
+  ...deliveryRoutes,
+];

@@ -1,4 +1,4 @@
-import { sql, type Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { EventType } from '../../domain/events.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Delivery, DeliveryAttempt, DeliveryStatus } from '../../domain/webhook.ts';
@@ -54,25 +54,6 @@ export async function readDelivery(
       .execute();
     return (await withAttempts(tx, tenantId, rows))[0] ?? null;
   });
-}
-
-/** Deliveries by state, for the metrics and for what an alarm looks at. */
-export async function countDeliveries(
-  db: Db,
-  tenantId: TenantId,
-  endpointId: string,
-): Promise<Record<DeliveryStatus, number>> {
-  const rows = await inTenant(db, tenantId, (tx) =>
-    tx
-      .selectFrom('deliveries')
-      .select(['status', sql<number>`count(*)`.as('count')])
-      .where('tenant_id', '=', tenantId)
-      .where('endpoint_id', '=', endpointId)
-      .groupBy('status')
-      .execute(),
-  );
-  const counted = Object.fromEntries(rows.map((row) => [row.status, row.count]));
-  return { pending: 0, delivered: 0, failed: 0, ...counted };
 }
 
 async function withAttempts(

@@ -16,23 +16,24 @@ const PURPOSE = 'webhook-endpoint';
 type EndpointRow = Selectable<Database['webhook_endpoints']>;
 type Headers = Record<string, string>;
 
+/** A repeat under the same id (its answer was lost) takes the place of the first. */
 export async function createEndpoint(
   db: Db,
   keys: KeyRing,
   tenantId: TenantId,
   { id, secret, ...given }: Omit<NewWebhookEndpoint, 'secret'> & { id: EndpointId; secret: string },
 ): Promise<WebhookEndpoint> {
+  const values = {
+    ...given,
+    events: [...new Set(given.events)],
+    secret: sealSecret(keys, id, secret),
+    headers: sealHeaders(keys, id, given.headers),
+  };
   const row = await inTenant(db, tenantId, (tx) =>
     tx
       .insertInto('webhook_endpoints')
-      .values({
-        ...given,
-        id,
-        tenant_id: tenantId,
-        events: [...new Set(given.events)],
-        secret: sealSecret(keys, id, secret),
-        headers: sealHeaders(keys, id, given.headers),
-      })
+      .values({ id, tenant_id: tenantId, ...values })
+      .onConflict((oc) => oc.column('id').doUpdateSet(values))
       .returningAll()
       .executeTakeFirstOrThrow(),
   );

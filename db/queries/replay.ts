@@ -8,7 +8,8 @@ const BATCH = 1000;
 /** For handing the first ones over at once; the drain takes the others, whose lease has ended. */
 const LEASE = '30 seconds';
 
-export type ReplayOutcome = 'replayed' | 'not_found' | 'still_pending' | 'endpoint_deleted';
+export type ReplayOutcome =
+  'replayed' | 'not_found' | 'still_pending' | 'endpoint_deleted' | 'endpoint_inactive';
 
 /** Puts a finished delivery back to pending with a fresh budget; commit, then flush `pending`. */
 export async function replayDelivery(
@@ -20,13 +21,14 @@ export async function replayDelivery(
     const found = await tx
       .selectFrom('deliveries as d')
       .innerJoin('webhook_endpoints as e', 'e.id', 'd.endpoint_id')
-      .select(['d.status', 'e.deleted_at'])
+      .select(['d.status', 'd.type', 'e.deleted_at', 'e.is_active'])
       .where('d.tenant_id', '=', pending.tenantId)
       .where('d.id', '=', deliveryId)
       .forUpdate('d')
       .executeTakeFirst();
     if (!found) return 'not_found';
     if (found.deleted_at) return 'endpoint_deleted';
+    if (!found.is_active && found.type !== 'ping') return 'endpoint_inactive';
     if (found.status === 'pending') return 'still_pending';
     await begin(tx, pending, [deliveryId], 1);
     return 'replayed';
