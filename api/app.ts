@@ -17,6 +17,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(giveRequestId);
   app.use(logAccess(deps.log));
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
+  if (deps.codec) app.use('/codec', deps.codec);
   mountService(app, deps, routes);
   mountRoutes(app, deps, routes);
   app.use((req) => {

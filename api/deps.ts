@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/config.ts';
 import type { Db } from '../db/connection.ts';
 import type { TenantId } from '../domain/ids.ts';
@@ -16,6 +17,8 @@ export interface ApiDeps {
   readonly log: Logger;
   /** What `/readyz` names beside the database: Temporal, the workers' pollers. */
   readonly readiness?: () => Promise<ReadinessPart[]>;
+  /** Decrypts payloads for the Temporal UI, under `/codec`. */
+  readonly codec?: (req: IncomingMessage, res: ServerResponse) => void;
   /** Checks every answer against its schema, and fails where they differ: for tests. */
   readonly checkAnswers?: boolean;
 }

@@ -1,4 +1,6 @@
 import type { Config } from '../config/config.ts';
+import { KeyRing } from '../security/key-ring.ts';
+import { codecToken } from '../workers/temporal/codec-server.ts';
 import { masterKey } from './master-key.ts';
 import { freePort, requireFreePort } from './ports.ts';
 import { startPostgres } from './postgres.ts';
@@ -36,7 +38,7 @@ export async function startServers(given: Config, progress: Progress): Promise<S
   const config = await withPorts(given);
   const [database, temporal] = await Promise.allSettled([
     embeddedDatabase(config, progress),
-    embeddedTemporal(config, progress),
+    embeddedTemporal(config, key, progress),
   ]);
   const servers = [database, temporal].flatMap((outcome) =>
     outcome.status === 'fulfilled' && outcome.value.server ? [outcome.value.server] : [],
@@ -93,7 +95,11 @@ interface Temporal {
   readonly server?: EmbeddedServer;
 }
 
-async function embeddedTemporal(config: Config, progress: Progress): Promise<Temporal> {
+async function embeddedTemporal(
+  config: Config,
+  key: string,
+  progress: Progress,
+): Promise<Temporal> {
   if (config.temporal.address !== undefined)
     return { target: { address: config.temporal.address } };
   const { temporalPort: port, temporalUiPort: uiPort } = config;
@@ -107,7 +113,7 @@ async function embeddedTemporal(config: Config, progress: Progress): Promise<Tem
       port,
       uiPort,
       namespace: config.temporal.namespace,
-      codecEndpoint: `${config.publicUrl}/codec`,
+      codecEndpoint: `${config.publicUrl}/codec/${codecToken(KeyRing.parse(key))}`,
     }),
   );
   const uiUrl = config.environment.POSTROOM_TEMPORAL_UI_URL
