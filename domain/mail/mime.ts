@@ -60,6 +60,8 @@ interface HeaderLine {
   line: string;
 }
 
+type CompareBoundary = (line: Buffer, start: number, boundary: Buffer) => 1 | 2 | false;
+
 interface MailParserSeams {
   createNode(node: SplitNode): unknown;
   processHeaders(lines: HeaderLine[]): Headers;
@@ -80,6 +82,15 @@ function isNamedFile(node: SplitNode): boolean {
   return !node.root && inMixed && node.filename !== false;
 }
 
+// A boundary line may end in blanks (RFC 2046 §5.1.1), which mailsplit doesn't look past.
+function withoutPadding(line: Buffer): Buffer {
+  let end = line.length;
+  while (end > 0 && (line[end - 1] === 0x0a || line[end - 1] === 0x0d)) end--;
+  let text = end;
+  while (text > 0 && (line[text - 1] === 0x20 || line[text - 1] === 0x09)) text--;
+  return text === end ? line : Buffer.concat([line.subarray(0, text), line.subarray(end)]);
+}
+
 class BoundedMailParser extends MailParser {
   readonly cut: string[] = [];
 
@@ -93,6 +104,10 @@ class BoundedMailParser extends MailParser {
       ignoreEmbedded: true,
       checksumAlgo: 'sha256',
     } as ConstructorParameters<typeof MailParser>[0]);
+    const { splitter } = this as unknown as { splitter: { compareBoundary: CompareBoundary } };
+    const compare = splitter.compareBoundary.bind(splitter);
+    splitter.compareBoundary = (line, start, boundary) =>
+      compare(withoutPadding(line), start, boundary);
   }
 
   createNode(node: SplitNode): unknown {

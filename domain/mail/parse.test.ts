@@ -94,6 +94,13 @@ describe('an ordinary mail', () => {
   });
 });
 
+describe('a boundary line', () => {
+  it('may end in blanks', async () => {
+    const mail = mixed('\r\none', '\r\ntwo').replaceAll('--b\r\n', '--b \t\r\n');
+    expect((await parse(mail)).message.content).toBe('one\ntwo');
+  });
+});
+
 describe('attachments', () => {
   it('have their bytes, hash and a unique safe name', async () => {
     const bytes = randomBytes(5000);

@@ -7,6 +7,7 @@ import { classifyMail, readLoopHeaders, readPriority, type LoopHeaders } from '.
 import { nameAttachment, uniqueNames } from './filenames.ts';
 import { MailHeaders, parseMailDate, parseMessageIds } from './headers.ts';
 import { boundNesting, htmlToPlainText, referencedContentIds, sanitizeMailHtml } from './html.ts';
+import { calendarSummary, securityLabels } from './labels.ts';
 import {
   discardAttachment,
   readMime,
@@ -210,7 +211,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     attachments: body.attachments.map(asNormalizedAttachment),
     ...(authentication ? { authentication: authentication.verdicts } : {}),
     ...(classified.bounce ? { bounce: classified.bounce } : {}),
-    metadata: { service_specific_data: {}, platform_specific: platformSpecific(headers, notes) },
+    metadata: { service_specific_data: {}, platform_specific: platformSpecific(mime, text) },
   };
   return {
     message,
@@ -265,11 +266,18 @@ function asNormalizedAttachment(
   };
 }
 
-function platformSpecific(headers: MailHeaders, notes: readonly string[]): Record<string, unknown> {
+function platformSpecific(mime: MimeContent, text: string): Record<string, unknown> {
+  const { headers, notes, parts } = mime;
+  const security = securityLabels(headers, parts, text);
+  const calendar = calendarSummary(parts);
+  const listed = (name: string): string[] =>
+    headers.rawAll(name).flatMap((raw) => parseAddresses(raw).map((entry) => entry.address));
   return {
     subject: headers.text('subject'),
-    cc: headers.rawAll('cc').flatMap((raw) => parseAddresses(raw).map((entry) => entry.address)),
-    bcc: headers.rawAll('bcc').flatMap((raw) => parseAddresses(raw).map((entry) => entry.address)),
+    cc: listed('cc'),
+    bcc: listed('bcc'),
+    ...(security.length > 0 ? { security } : {}),
+    ...(calendar ? { calendar } : {}),
     ...(notes.length > 0 ? { notes } : {}),
   };
 }
