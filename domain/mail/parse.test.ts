@@ -258,6 +258,16 @@ describe('a mail that is broken', () => {
     expect(notes.length).toBeGreaterThan(0);
   });
 
+  it('holds nothing that Postgres refuses', async () => {
+    const wide = `${'x'.repeat(3999)}🖨`;
+    const mail = await parse(
+      `From: =?utf-8?B?AEE=?= <a\0@b>\r\nMessage-ID: <a\0@b>\r\nSubject: ${wide}\r\nContent-Type: text/html\r\n\r\n<p>\0x&#xD800;</p>`,
+    );
+    const said = JSON.stringify({ ...mail, attachments: [] });
+    expect(said).not.toMatch(/\\u0000|\\ud[89a-f]/i);
+    expect(mail.message.content).toMatch(/x/);
+  });
+
   it('uses the time of receipt where the date is none', async () => {
     expect((await parse(hostile['empty addresses']!)).message).toMatchObject({
       from: null,

@@ -16,6 +16,7 @@ import {
   type MimeContent,
 } from './mime.ts';
 import { splitQuoted } from './quote.ts';
+import { storable } from './storable.ts';
 import { isForwarded, subjectKey } from './subject.ts';
 import { readTicketTokens } from './thread-tokens.ts';
 
@@ -213,7 +214,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     ...(classified.bounce ? { bounce: classified.bounce } : {}),
     metadata: { service_specific_data: {}, platform_specific: platformSpecific(mime, text) },
   };
-  return {
+  return storable({
     message,
     attachments: body.attachments,
     threading: readThreading(message, headers, context),
@@ -226,7 +227,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     contentHash: hashContent(message),
     loopHeaders: readLoopHeaders(headers),
     notes,
-  };
+  });
 }
 
 function readSender(headers: MailHeaders): MailAddress | null {
