@@ -1,4 +1,4 @@
-# One image for every role: the command says which (api, worker, migrate).
+# One image for every role: the command says which.
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production
 RUN apt-get update \
@@ -15,4 +15,4 @@ RUN npm run --silent bundle \
 USER node
 ENV POSTROOM_HOME=/state POSTROOM_HOST=0.0.0.0
 ENTRYPOINT ["tini", "--", "node", "embedded/bootstrap.mjs"]
-CMD ["api/main.ts"]
+CMD ["embedded/serve.ts", "--help"]

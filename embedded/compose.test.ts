@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { Environment } from '../config/schema.ts';
+import { PRODUCT_ROLES } from './roles.ts';
 
 interface Service {
   readonly image?: string;
@@ -26,6 +27,14 @@ describe('docker-compose.yml', () => {
   it.each(ours)('%s runs a program that exists, on the one image', (_name, service) => {
     expect(service.image).toBe('postroom:local');
     expect(existsSync(join(root, service.command?.[0] ?? 'missing'))).toBe(true);
+  });
+
+  it('runs every role, each in a service of its own', () => {
+    const commands = ours.flatMap(([, { command = [] }]) =>
+      command[0] === 'embedded/serve.ts' ? [command.at(-1)] : [],
+    );
+    expect(new Set(commands)).toEqual(new Set(PRODUCT_ROLES));
+    expect(commands).toHaveLength(PRODUCT_ROLES.length);
   });
 
   it.each(ours)('%s is configured with names that the product reads', (_name, service) => {

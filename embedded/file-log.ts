@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 import { createLogger, type Logger } from '../telemetry/log.ts';
@@ -7,6 +7,7 @@ import { createLogger, type Logger } from '../telemetry/log.ts';
 export function fileLogger(config: Config): Logger {
   const folder = join(config.home, 'logs');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = join(folder, 'postroom.log');
-  return createLogger(config.logLevel, { write: (line) => appendFileSync(file, line) });
+  const file = createWriteStream(join(folder, 'postroom.log'), { flags: 'a', mode: 0o600 });
+  file.on('error', (error) => process.stderr.write(`The log can't be written: ${error.message}\n`));
+  return createLogger(config.logLevel, { write: (line) => void file.write(line) });
 }

@@ -6,7 +6,7 @@ import { ensureDemoTenant } from './demo-tenant.ts';
 import { fileLogger } from './file-log.ts';
 import { lockHome } from './lock.ts';
 import type { Progress } from './progress.ts';
-import { startRoles } from './roles.ts';
+import { PRODUCT_ROLES, startRoles } from './roles.ts';
 import { removeRunningState, writeRunningState, type RunningState } from './running-state.ts';
 import { startServers, type EmbeddedServer, type ProductConfig } from './servers.ts';
 
@@ -40,7 +40,7 @@ export async function startProduct(given: Config, progress: Progress): Promise<P
     ending.push(() => endAll(servers));
     await progress.step('Bringing the database up to date', () => migrate(config.databaseUrl));
     const roles = await progress.step('Starting the workers and the API', () =>
-      startRoles(config, fileLogger(config)),
+      startRoles(config, fileLogger(config), PRODUCT_ROLES),
     );
     ending.push(() => roles.stop());
     const failed = Promise.race([roles.failed, ...servers.map(unexpectedEnd)]);

@@ -2,8 +2,12 @@ import { startApi } from '../api/main.ts';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { openDeps } from '../workers/deps.ts';
-import { ROLES } from '../workers/roles.ts';
+import { ROLES as WORKER_ROLES } from '../workers/roles.ts';
 import { startWorkers } from '../workers/start.ts';
+
+/** The API with its doors, and the workers of each kind. */
+export const PRODUCT_ROLES = ['api', ...WORKER_ROLES] as const;
+export type ProductRole = (typeof PRODUCT_ROLES)[number];
 
 export interface RunningRoles {
   /** Rejects when a worker ends by itself. */
@@ -12,19 +16,26 @@ export interface RunningRoles {
   stop(): Promise<void>;
 }
 
-/** Starts every role of the product in this process, on servers that are all configured. */
-export async function startRoles(config: Config, log: Logger): Promise<RunningRoles> {
+/** Starts roles of the product in this process, on servers that are all configured. */
+export async function startRoles(
+  config: Config,
+  log: Logger,
+  roles: readonly ProductRole[],
+): Promise<RunningRoles> {
   const deps = openDeps(config, log);
   const ending: (() => Promise<void>)[] = [() => deps.close()];
   const stop = async () => {
     for (const end of ending.toReversed()) await end();
   };
   try {
-    const workers = await startWorkers(deps, ROLES);
-    ending.push(() => workers.stop());
-    const api = await startApi({ ...deps, readiness: workers.readiness });
-    ending.push(() => api.close());
-    return { failed: workers.failed, stop };
+    const working = WORKER_ROLES.filter((role) => roles.includes(role));
+    const workers = working.length > 0 ? await startWorkers(deps, working) : undefined;
+    if (workers) ending.push(() => workers.stop());
+    if (roles.includes('api')) {
+      const api = await startApi({ ...deps, readiness: workers?.readiness });
+      ending.push(() => api.close());
+    }
+    return { failed: workers?.failed ?? new Promise<never>(() => undefined), stop };
   } catch (error) {
     await stop();
     throw error;

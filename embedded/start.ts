@@ -2,7 +2,7 @@
 import { ConfigError, loadConfig, type Config } from '../config/config.ts';
 import { HELP } from './help.ts';
 import { AlreadyRunning } from './lock.ts';
-import { startProduct, type Product } from './product.ts';
+import type { Product } from './product.ts';
 import { terminalProgress } from './progress.ts';
 import { readRunningState } from './running-state.ts';
 import { stopRequest } from './stop-request.ts';
@@ -28,6 +28,7 @@ async function main(args: readonly string[]): Promise<number> {
   let product: Product;
   try {
     config = loadConfig();
+    const { startProduct } = await import('./product.ts'); // --help needs none of it
     const starting = startProduct(config, progress);
     const first = await Promise.race([starting, stopping]);
     if (typeof first === 'string') return await stopHalfStarted(starting);

@@ -1,0 +1,48 @@
+// `--role ROLE[,ROLE…]`: some roles of the product in the foreground, on servers that are all
+// configured: what a container or a unit file runs. `npm start` runs every role in one process.
+import { parseArgs } from 'node:util';
+import { ConfigError, loadConfig } from '../config/config.ts';
+import { createLogger } from '../telemetry/log.ts';
+import { PRODUCT_ROLES, startRoles, type ProductRole } from './roles.ts';
+import { stopRequest } from './stop-request.ts';
+
+const HELP = `Runs roles of the product in the foreground: --role ROLE[,ROLE…]
+
+Roles: ${PRODUCT_ROLES.join(', ')}.
+Wants DATABASE_URL, TEMPORAL_ADDRESS and POSTROOM_MASTER_KEY.
+`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, help: { type: 'boolean' } },
+  });
+  if (values.help || values.role === undefined) {
+    process.stdout.write(HELP);
+    return values.help ? 0 : 2;
+  }
+  const config = loadConfig();
+  const log = createLogger(config.logLevel);
+  const roles = await startRoles(config, log, values.role.split(',').map(known));
+  log.info({ roles: values.role }, 'running');
+  const fault = await Promise.race([
+    stopRequest().then(() => undefined),
+    roles.failed.catch((error: unknown) => error),
+  ]);
+  if (fault !== undefined) log.fatal({ err: fault }, 'a worker failed; ending');
+  await roles.stop();
+  return fault === undefined ? 0 : 1;
+}
+
+function known(name: string): ProductRole {
+  const role = PRODUCT_ROLES.find((candidate) => candidate === name.trim());
+  if (role === undefined)
+    throw new ConfigError(`There is no role "${name}"; the roles are ${PRODUCT_ROLES.join(', ')}.`);
+  return role;
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
