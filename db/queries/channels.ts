@@ -234,6 +234,9 @@ export interface ChannelChange {
   readonly settings?: JsonObject;
   readonly secrets?: Buffer | null;
   readonly rules?: unknown;
+  readonly desiredState?: DesiredState;
+  /** A running channel is to connect anew; false where only its name changed. */
+  readonly reconnects: boolean;
 }
 
 /**
@@ -251,7 +254,8 @@ export async function changeChannel(
   const row = await inTenant(db, tenantId, async (tx) => {
     const before = await lockChannel(tx, channelId);
     if (!before) return null;
-    const { addresses, settings, rules, ...plain } = change(before);
+    const { addresses, settings, rules, desiredState, reconnects, ...plain } = change(before);
+    const desired = desiredState ?? before.desired_state;
     if (addresses) {
       await freeAddresses(tx, channelId);
       await claimAddresses(tx, tenantId, channelId, addresses);
@@ -260,7 +264,9 @@ export async function changeChannel(
       ...plain,
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
       ...(rules === undefined ? {} : { rules: rules === null ? null : JSON.stringify(rules) }),
-      ...(before.desired_state === 'running' ? CONNECTING : {}),
+      ...(desired !== before.desired_state || (reconnects && desired === 'running')
+        ? { desired_state: desired, ...SHOWN_AT_ONCE[desired] }
+        : {}),
     });
   });
   return row && { row, pending };
@@ -275,8 +281,8 @@ const SHOWN_AT_ONCE = {
 
 /**
  * Writes what the admin wants; the state is shown at once and the workflow follows. Without effect where it is so
- * already, except that `running` tries a channel in trouble again. Null where there is no such channel, or where
- * its present state is not one of `from`.
+ * already, except that `running` tries a channel in trouble again; refused where what was wanted so far is not one
+ * of `from`. Null where there is no such channel.
  */
 export async function wantState(
   db: Db,
@@ -384,20 +390,4 @@ export async function countSetAside(
       .executeTakeFirstOrThrow(),
   );
   return row.count;
-}
-
-/** What a trial of the credentials found, shown while the workflow has not spoken yet. */
-export async function noteValidation(
-  db: Db,
-  tenantId: TenantId,
-  channelId: string,
-  lastError: { type: string; detail: string; at: string },
-): Promise<void> {
-  await inTenant(db, tenantId, (tx) =>
-    tx
-      .updateTable('channels')
-      .set({ last_error: JSON.stringify(lastError) })
-      .where('id', '=', channelId)
-      .execute(),
-  );
 }

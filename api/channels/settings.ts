@@ -1,0 +1,77 @@
+import {
+  openSecrets,
+  sealSecrets,
+  type ChannelRow,
+  type ClaimedAddresses,
+} from '../../db/queries/channels.ts';
+import type { ChannelProvider } from '../../providers/contract.ts';
+import type { KeyRing } from '../../security/key-ring.ts';
+import { mergePatch, mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
+import { invalid } from '../problem.ts';
+import { fieldErrors } from '../validation.ts';
+
+type JsonObject = Record<string, unknown>;
+
+/** Settings that fit their provider's schema, as they are stored: as written, the secrets sealed beside them. */
+export interface CheckedSettings {
+  readonly parsed: unknown;
+  readonly whole: JsonObject;
+  readonly open: JsonObject;
+  readonly secrets: Buffer | null;
+  readonly warnings: readonly string[];
+}
+
+/** @throws Problem 422 pointing into /settings. */
+export function checkSettings(
+  provider: ChannelProvider,
+  whole: JsonObject,
+  channelId: string,
+  keys: KeyRing,
+): CheckedSettings {
+  const { manifest } = provider;
+  const parsed = manifest.settings.safeParse(whole);
+  if (!parsed.success)
+    throw invalid(
+      `The settings don't fit a channel of ${manifest.title}; mend the fields named in errors.`,
+      fieldErrors(parsed.error.issues, '/settings'),
+    );
+  const { open, secrets } = splitSecrets(whole, manifest.secrets);
+  return {
+    parsed: parsed.data,
+    whole,
+    open,
+    secrets: sealSecrets(secrets, channelId, keys),
+    warnings: manifest.warnings?.(parsed.data) ?? [],
+  };
+}
+
+/** Stored settings with an admin's changes: JSON merge patch, so that what is left out (secrets too) stays. */
+export function patchedSettings(row: ChannelRow, patch: JsonObject, keys: KeyRing): JsonObject {
+  return mergePatch(mergeSecrets(row.settings, openSecrets(row, keys)), patch);
+}
+
+/**
+ * What the channel is called under. An address that an admin wrote must be free; one that only follows from the
+ * settings (two folders of one mailbox share it) is taken where it is.
+ */
+export function addressesOf(
+  provider: ChannelProvider,
+  settings: CheckedSettings,
+  written: string | null,
+): { address: string | null; addresses: ClaimedAddresses } {
+  const implied = written ? null : (provider.manifest.addressOf?.(settings.parsed) ?? null);
+  const wanted = [written, ...aliasesOf(settings.whole)].filter((one) => one !== null);
+  const offered = implied === null ? [] : [implied];
+  return {
+    address: written ?? implied,
+    addresses: { wanted: wanted.map(lowerCase), offered: offered.map(lowerCase) },
+  };
+}
+
+function aliasesOf({ aliases }: JsonObject): string[] {
+  return Array.isArray(aliases) ? aliases.filter((alias) => typeof alias === 'string') : [];
+}
+
+function lowerCase(address: string): string {
+  return address.toLowerCase();
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { openSecrets, type ChannelRow } from '../../db/queries/channels.ts';
+import { findProvider } from '../../providers/registry.ts';
+import { mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
+import { mailboxWorkflowId } from '../../workflows/contracts/mailbox.ts';
+import type { ApiDeps } from '../deps.ts';
+import { hasDoor } from './provider.ts';
+
+const Time = z.iso.datetime();
+
+export const ChannelState = z
+  .enum([
+    'stopped',
+    'connecting',
+    'importing',
+    'watching',
+    'paused',
+    'backing_off',
+    'needs_attention',
+  ])
+  .meta({ id: 'ChannelState' });
+
+const shape = {
+  id: z.string(),
+  provider: z.string(),
+  name: z.string(),
+  address: z.string().nullable(),
+  settings: z.record(z.string(), z.unknown()).meta({
+    description: 'As in effect, defaults filled in; secrets are left out, see `secrets_set`.',
+  }),
+  secrets_set: z.array(z.string()).meta({
+    description: 'Paths in `settings` whose secrets are kept; they are never shown.',
+    examples: [['password', 'smtp.password']],
+  }),
+  rules: z.unknown().nullable(),
+  is_active: z.boolean().meta({ description: 'False: stopped; its door refuses.' }),
+  state: ChannelState,
+  detail: z.string().meta({ description: 'The state in plain words.' }),
+  ingress_url: z.string().nullable().meta({ description: 'Where its door is, if it has one.' }),
+  created_at: Time,
+  updated_at: Time,
+  workflow_url: z.string(),
+};
+
+export const Channel = z.object(shape).meta({ id: 'Channel' });
+export const WrittenChannel = z
+  .object({ ...shape, warnings: z.array(z.string()) })
+  .meta({ id: 'WrittenChannel' });
+export const CreatedChannel = z
+  .object({
+    ...shape,
+    warnings: z.array(z.string()),
+    ingress_token: z
+      .string()
+      .optional()
+      .meta({ description: 'Bearer token of its door; in this answer alone.' }),
+  })
+  .meta({ id: 'CreatedChannel' });
+
+export const ChannelStatus = z
+  .object({
+    state: ChannelState,
+    detail: z.string(),
+    messages_received: z.int(),
+    set_aside: z.int(),
+    last_message_at: Time.nullable(),
+    next_sweep_at: Time.nullable(),
+    watch_expires_at: Time.nullable(),
+    last_error: z.object({ type: z.string(), detail: z.string(), at: Time }).nullable(),
+    import: z.object({ done: z.int(), total: z.int() }).nullable(),
+    workflow_url: z.string(),
+  })
+  .meta({ id: 'ChannelStatus' });
+
+export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Channel> {
+  const secrets = openSecrets(row, deps.keys);
+  return {
+    id: row.id,
+    provider: row.provider,
+    name: row.name,
+    address: row.address,
+    settings: settingsInEffect(row, secrets),
+    secrets_set: Object.keys(secrets),
+    rules: row.rules ?? null,
+    is_active: row.desired_state !== 'stopped',
+    state: stateOf(row),
+    detail: row.detail,
+    ingress_url: ingressUrl(deps, row),
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+    workflow_url: workflowUrl(deps, row),
+  };
+}
+
+export function showStatus(
+  deps: ApiDeps,
+  row: ChannelRow,
+  setAside: number,
+): z.output<typeof ChannelStatus> {
+  return {
+    state: stateOf(row),
+    detail: row.detail,
+    messages_received: row.messages_received,
+    set_aside: setAside,
+    last_message_at: row.last_message_at?.toISOString() ?? null,
+    next_sweep_at: row.next_sweep_at?.toISOString() ?? null,
+    watch_expires_at: row.watch_expires_at?.toISOString() ?? null,
+    last_error: row.last_error,
+    import: row.import,
+    workflow_url: workflowUrl(deps, row),
+  };
+}
+
+/** Parsed for its defaults, then without what must not be shown; as stored where the schema has moved on. */
+function settingsInEffect(row: ChannelRow, secrets: Record<string, unknown>) {
+  const provider = findProvider(row.provider);
+  const parsed = provider?.manifest.settings.safeParse(mergeSecrets(row.settings, secrets));
+  return parsed?.success
+    ? splitSecrets(parsed.data as Record<string, unknown>, provider!.manifest.secrets).open // settings are objects
+    : row.settings;
+}
+
+function stateOf(row: ChannelRow): z.output<typeof ChannelState> {
+  return ChannelState.parse(row.state);
+}
+
+function ingressUrl({ config }: ApiDeps, { provider: name, id }: ChannelRow): string | null {
+  const provider = findProvider(name);
+  return provider && hasDoor(provider) ? `${config.publicUrl}/ingress/${name}/${id}` : null;
+}
+
+function workflowUrl({ relay }: ApiDeps, row: ChannelRow): string {
+  return relay.workflowUrl(mailboxWorkflowId({ tenantId: row.tenant_id, channelId: row.id }));
+}

@@ -1,0 +1,58 @@
+import { createCall } from '../../providers/call.ts';
+import type { ChannelFacts, ChannelProvider, ValidationReport } from '../../providers/contract.ts';
+import type { ApiDeps } from '../deps.ts';
+
+const BOUND_MS = 30_000;
+
+/** Tries a channel's credentials from here, for at most 30 s; never throws for what the outside answers. */
+export async function tryCredentials(
+  deps: ApiDeps,
+  provider: ChannelProvider,
+  channel: { readonly facts: ChannelFacts; readonly settings: unknown },
+): Promise<ValidationReport> {
+  const parsed = provider.manifest.settings.safeParse(channel.settings);
+  if (!parsed.success)
+    return failed('settings', 'The stored settings no longer fit this provider; write them anew.');
+  const warnings = provider.manifest.warnings?.(parsed.data) ?? [];
+  if (!provider.validate) return { ok: true, problems: [], warnings };
+  try {
+    const report = await bounded(deps, provider, channel);
+    return { ...report, warnings: [...new Set([...warnings, ...report.warnings])] };
+  } catch (error) {
+    deps.log.warn({ err: String(error), channel: channel.facts.id }, 'a validation broke off');
+    return { ...failed('host', plainWords(error)), warnings };
+  }
+}
+
+async function bounded(
+  deps: ApiDeps,
+  provider: ChannelProvider,
+  channel: { readonly facts: ChannelFacts; readonly settings: unknown },
+): Promise<ValidationReport> {
+  const network = await deps.network(channel.facts.tenantId);
+  const signal = AbortSignal.timeout(BOUND_MS);
+  const late = new Promise<ValidationReport>((resolve) => {
+    const report = failed('host', `No answer within ${BOUND_MS / 1000} s: check host and port.`);
+    signal.addEventListener('abort', () => resolve(report), { once: true });
+  });
+  const call = createCall(provider, { channel, network, log: deps.log, signal });
+  return Promise.race([provider.validate!(call), late]);
+}
+
+function failed(step: string, detail: string): ValidationReport {
+  return { ok: false, problems: [{ step, detail }], warnings: [] };
+}
+
+function plainWords(error: unknown): string {
+  return error instanceof Error ? error.message : 'The trial broke off without a reason.';
+}
+
+/** The first problem as a channel's `last_error`. */
+export function errorOf(
+  report: ValidationReport,
+): { type: string; detail: string; at: string } | null {
+  const first = report.problems[0];
+  return report.ok || !first
+    ? null
+    : { type: `validation.${first.step}`, detail: first.detail, at: new Date().toISOString() };
+}

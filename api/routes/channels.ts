@@ -1,0 +1,271 @@
+import { z } from 'zod';
+import {
+  AddressTaken,
+  changeChannel,
+  countSetAside,
+  createChannel,
+  deleteChannel,
+  findChannel,
+  listChannels,
+  requestSync,
+  type ChannelRow,
+} from '../../db/queries/channels.ts';
+import type { TenantId } from '../../domain/ids.ts';
+import { findProvider, providers } from '../../providers/registry.ts';
+import { hashSecret, mintToken } from '../../security/api-key.ts';
+import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
+import { addressesOf, checkSettings, patchedSettings } from '../channels/settings.ts';
+import {
+  Channel,
+  ChannelStatus,
+  CreatedChannel,
+  showChannel,
+  showStatus,
+  WrittenChannel,
+} from '../channels/show.ts';
+import { errorOf, tryCredentials } from '../channels/validate.ts';
+import type { ApiDeps } from '../deps.ts';
+import { page, pageOf, pageQuery, readCursor } from '../page.ts';
+import { invalid, notFound, Problem } from '../problem.ts';
+import { answer, route, type AnyRoute } from '../route.ts';
+
+const tags = ['Channels'];
+const params = z.object({ id: z.string() });
+const names = providers.flatMap(({ manifest }) => [manifest.name, ...(manifest.aliases ?? [])]);
+const ProviderName = z.enum(names as [string, ...string[]]).meta({ id: 'ProviderName' }); // never empty
+const Name = z.string().trim().min(1).max(200);
+const Address = z
+  .string()
+  .trim()
+  .min(1)
+  .max(320)
+  .regex(/^[^\s<>]+$/, 'wants a bare address or number, without name or brackets');
+const Settings = z.record(z.string(), z.unknown());
+const Rules = z.record(z.string(), z.unknown()).or(z.array(z.unknown()));
+
+const NewChannel = z
+  .strictObject({
+    provider: ProviderName,
+    name: Name,
+    address: Address.nullish(),
+    settings: Settings.default({}).meta({
+      description: 'By provider: see the schemas whose names end in `Settings`.',
+    }),
+    rules: Rules.nullish(),
+    is_active: z.boolean().default(true).meta({ description: 'False keeps it `stopped`.' }),
+  })
+  .meta({ id: 'NewChannel' });
+
+const ChangedChannel = z
+  .strictObject({
+    name: Name.optional(),
+    address: Address.nullish(),
+    settings: Settings.optional().meta({
+      description: 'A JSON merge patch: what is left out stays, secrets too; null removes.',
+    }),
+    rules: Rules.nullish(),
+    is_active: z.boolean().optional(),
+  })
+  .meta({ id: 'ChangedChannel' });
+
+export const channelRoutes: readonly AnyRoute[] = [
+  route({
+    method: 'post',
+    path: '/v1/channels',
+    summary: 'Make a channel',
+    description:
+      'Its credentials are tried. Where that fails it is made all the same, in state `needs_attention`.',
+    tags,
+    scope: 'channels:admin',
+    body: NewChannel,
+    response: CreatedChannel,
+    handler: async ({ deps, tenantId, body, newId }) => {
+      const provider = providerNamed(body.provider);
+      const id = newId('channel');
+      const settings = checkSettings(provider, body.settings, id, deps.keys);
+      const { address, addresses } = addressesOf(provider, settings, body.address ?? null);
+      if (addresses.wanted.length === 0 && isReachedByAddressAlone(provider))
+        throw addressMissing();
+
+      const facts = { id, tenantId, name: body.name, address };
+      const report = body.is_active
+        ? await tryCredentials(deps, provider, { facts, settings: settings.whole })
+        : { ok: true, problems: [], warnings: settings.warnings };
+      const lastError = errorOf(report);
+      const token = hasDoor(provider) ? mintToken() : undefined;
+      const { row, pending } = await createChannel(deps.db, tenantId, {
+        ...facts,
+        provider: provider.manifest.name,
+        addresses,
+        settings: settings.open,
+        secrets: settings.secrets,
+        rules: body.rules ?? null,
+        ingressTokenHash: token === undefined ? null : hashSecret(token),
+        desiredState: body.is_active ? 'running' : 'stopped',
+        ...firstState(body.is_active, lastError),
+        lastError,
+      }).catch(addressTaken);
+      await deps.relay.flush(pending);
+      return answer(
+        {
+          ...showChannel(deps, row),
+          warnings: [...report.warnings],
+          ...(token === undefined ? {} : { ingress_token: token }),
+        },
+        { headers: { Location: `/v1/channels/${id}` } },
+      );
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/channels',
+    summary: 'List channels',
+    tags,
+    scope: 'channels:read',
+    query: z.object({ ...pageQuery, provider: ProviderName.optional() }),
+    response: pageOf(Channel),
+    handler: async ({ deps, tenantId, query }) => {
+      const rows = await listChannels(deps.db, tenantId, {
+        after: readCursor(query.cursor, z.string()),
+        limit: query.limit + 1,
+        provider: canonical(query.provider),
+      });
+      return page(
+        rows,
+        query.limit,
+        (row) => showChannel(deps, row),
+        (row) => row.id,
+      );
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/channels/{id}',
+    summary: 'Show a channel',
+    tags,
+    scope: 'channels:read',
+    params,
+    response: Channel,
+    handler: async ({ deps, tenantId, params }) =>
+      showChannel(deps, await channelOr404(deps, tenantId, params.id)),
+  }),
+  route({
+    method: 'get',
+    path: '/v1/channels/{id}/status',
+    summary: 'Show how a channel is doing',
+    tags,
+    scope: 'channels:read',
+    params,
+    response: ChannelStatus,
+    handler: async ({ deps, tenantId, params }) => {
+      const row = await channelOr404(deps, tenantId, params.id);
+      return showStatus(deps, row, await countSetAside(deps.db, tenantId, row.id));
+    },
+  }),
+  route({
+    method: 'patch',
+    path: '/v1/channels/{id}',
+    summary: 'Change a channel',
+    tags,
+    scope: 'channels:admin',
+    params,
+    body: ChangedChannel,
+    response: WrittenChannel,
+    handler: async ({ deps, tenantId, params, body }) => {
+      let warnings: readonly string[] = [];
+      const changed = await changeChannel(deps.db, tenantId, params.id, (row) => {
+        const provider = providerNamed(row.provider);
+        const patched = patchedSettings(row, body.settings ?? {}, deps.keys);
+        const settings = checkSettings(provider, patched, row.id, deps.keys);
+        warnings = settings.warnings;
+        const written = body.address === undefined ? row.address : body.address;
+        const { address, addresses } = addressesOf(provider, settings, written);
+        if (addresses.wanted.length === 0 && isReachedByAddressAlone(provider))
+          throw addressMissing();
+        return {
+          ...(body.name === undefined ? {} : { name: body.name }),
+          address,
+          addresses,
+          ...(body.settings ? { settings: settings.open, secrets: settings.secrets } : {}),
+          rules: body.rules,
+          reconnects: [body.settings, body.address, body.rules].some((part) => part !== undefined),
+          ...(body.is_active === undefined
+            ? {}
+            : { desiredState: body.is_active ? activated(row) : 'stopped' }),
+        };
+      }).catch(addressTaken);
+      if (!changed) throw notFound('channel', params.id);
+      await deps.relay.flush(changed.pending);
+      return { ...showChannel(deps, changed.row), warnings: [...warnings] };
+    },
+  }),
+  route({
+    method: 'delete',
+    path: '/v1/channels/{id}',
+    summary: 'Delete a channel',
+    description: 'Its messages stay; its addresses and credentials are given up.',
+    tags,
+    scope: 'channels:admin',
+    params,
+    handler: async ({ deps, tenantId, params }) => {
+      const pending = await deleteChannel(deps.db, tenantId, params.id);
+      if (!pending) throw notFound('channel', params.id);
+      await deps.relay.flush(pending);
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/channels/sync',
+    summary: 'Fetch from all active channels at once',
+    tags,
+    scope: 'channels:admin',
+    query: z.object({ provider: ProviderName.optional() }),
+    status: 202,
+    response: pageOf(Channel),
+    handler: async ({ deps, tenantId, query }) => {
+      const provider = canonical(query.provider);
+      const { rows, pending } = await requestSync(deps.db, tenantId, { provider });
+      await deps.relay.flush(pending);
+      return { data: rows.map((row) => showChannel(deps, row)), next_cursor: null };
+    },
+  }),
+];
+
+/** @throws Problem 404 */
+export async function channelOr404(
+  { db }: ApiDeps,
+  tenantId: TenantId,
+  id: string,
+): Promise<ChannelRow> {
+  const row = await findChannel(db, tenantId, id);
+  if (!row) throw notFound('channel', id);
+  return row;
+}
+
+/** A paused channel that is active stays paused. */
+function activated(row: ChannelRow): ChannelRow['desired_state'] {
+  return row.desired_state === 'stopped' ? 'running' : row.desired_state;
+}
+
+function firstState(isActive: boolean, lastError: { detail: string } | null) {
+  if (!isActive) return { state: 'stopped', detail: 'Made, and not started yet.' };
+  if (lastError) return { state: 'needs_attention', detail: lastError.detail };
+  return { state: 'connecting', detail: 'Waiting for its worker.' };
+}
+
+function canonical(provider: string | undefined): string | undefined {
+  return provider === undefined ? undefined : findProvider(provider)?.manifest.name;
+}
+
+function addressMissing(): Problem {
+  return invalid('A channel of this provider is reached by its address alone.', [
+    { pointer: '/address', message: 'wants the address that mail is sent to' },
+  ]);
+}
+
+function addressTaken(error: unknown): never {
+  if (!(error instanceof AddressTaken)) throw error;
+  throw new Problem(409, 'address_taken', `${error.message} Give it up there, or take another.`, {
+    errors: [{ pointer: '/address', message: `"${error.address}" is taken` }],
+  });
+}
