@@ -47,6 +47,12 @@ ssl_key = <${certificate.keyFile}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_failure_delay = 0
+# No penalty for the address after a wrong password: all tests come from the same.
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 mail_location = maildir:${folder}/mail/%u
 mail_max_userip_connections = 100
 mailbox_idle_check_interval = 5 secs
