@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { MailAddress, MessageChannel, NormalizedMessage } from '../message.ts';
-import { normalizeAddress, parseAddresses } from './addresses.ts';
+import { parseAddresses } from './addresses.ts';
 import { readAuthentication } from './authentication.ts';
 import { classifyMail, readLoopHeaders, readPriority, type LoopHeaders } from './classify.ts';
 import { nameAttachment, uniqueNames } from './filenames.ts';
@@ -17,10 +17,11 @@ import {
 } from './mime.ts';
 import { splitQuoted } from './quote.ts';
 import { storable } from './storable.ts';
-import { isForwarded, subjectKey } from './subject.ts';
-import { readTicketTokens } from './thread-tokens.ts';
+import { isForwarded } from './subject.ts';
+import { readThreading, type ThreadingKeys } from './threading-keys.ts';
 
 export type { AttachmentMeta, AttachmentSink } from './mime.ts';
+export { comparableMessageId, type ThreadingKeys } from './threading-keys.ts';
 
 export interface MailContext {
   receivedAt: Date;
@@ -46,21 +47,6 @@ export interface ParsedAttachment {
   inline: boolean;
   contentId: string | null;
   content: Buffer | null;
-}
-
-/** What threading goes by; message ids have their domain in lower case here. */
-export interface ThreadingKeys {
-  messageId: string | null;
-  /** Newest first. */
-  references: string[];
-  inReplyTo: string[];
-  /** Addresses that it was delivered to, plus tags kept: To, Cc, Delivered-To, envelope … */
-  deliveredTo: string[];
-  subjectKey: string;
-  /** Ticket numbers that the subject names as `[#123]`. */
-  subjectTokens: number[];
-  /** Ticket numbers that the body names, quoted text included. */
-  bodyTokens: number[];
 }
 
 export interface ParsedMail {
@@ -217,7 +203,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
   return storable({
     message,
     attachments: body.attachments,
-    threading: readThreading(message, headers, context),
+    threading: readThreading(message, headers, context.envelope?.to ?? []),
     automatic: {
       automatic: classified.automatic !== null,
       autoReply: classified.kind === 'auto_reply',
@@ -281,47 +267,6 @@ function platformSpecific(mime: MimeContent, text: string): Record<string, unkno
     ...(calendar ? { calendar } : {}),
     ...(notes.length > 0 ? { notes } : {}),
   };
-}
-
-const deliveryHeaders = [
-  'to',
-  'cc',
-  'bcc',
-  'delivered-to',
-  'x-original-to',
-  'envelope-to',
-  'x-envelope-to',
-  'x-forwarded-to',
-  'resent-to',
-];
-
-function readThreading(
-  message: NormalizedMessage,
-  headers: MailHeaders,
-  context: MailContext,
-): ThreadingKeys {
-  const named = deliveryHeaders.flatMap((name) => headers.rawAll(name).flatMap(parseAddresses));
-  const delivered = [
-    ...named.map((entry) => entry.address),
-    ...(context.envelope?.to ?? []).map(normalizeAddress),
-  ];
-  // A bounce belongs to the thread of the mail that it returns.
-  const returned = message.bounce?.original_message_id ? [message.bounce.original_message_id] : [];
-  return {
-    messageId: message.message_id === null ? null : comparableMessageId(message.message_id),
-    references: [...returned, ...message.references.toReversed()].map(comparableMessageId),
-    inReplyTo: message.in_reply_to.map(comparableMessageId),
-    deliveredTo: [...new Set(delivered.filter((address) => address.includes('@')))],
-    subjectKey: subjectKey(message.subject),
-    subjectTokens: readTicketTokens(message.subject ?? ''),
-    bodyTokens: readTicketTokens(message.content),
-  };
-}
-
-/** A message id in the form that ids are compared in: its domain in lower case. */
-export function comparableMessageId(id: string): string {
-  const at = id.lastIndexOf('@');
-  return at < 0 ? id : id.slice(0, at) + id.slice(at).toLowerCase();
 }
 
 // Only what every copy of a mail has alike: transport headers differ from copy to copy.
