@@ -49,6 +49,8 @@ export type CommandOutcome =
 export interface TicketSnapshot {
   readonly version: number;
   readonly status: 'open' | 'pending' | 'on_hold' | 'resolved' | 'closed' | 'spam';
+  /** Escalation level reached, 0 for none. */
+  readonly slaLevel: number;
   /** When the next SLA warning, breach or escalation is due; null while paused or without a policy. */
   readonly slaDueAt: string | null;
   /** When a resolved ticket closes by itself. */

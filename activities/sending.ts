@@ -1,0 +1,288 @@
+import { Readable } from 'node:stream';
+import { Context } from '@temporalio/activity';
+import { inTenant } from '../db/connection.ts';
+import { readBlob } from '../db/queries/blobs.ts';
+import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
+import { presentMessages } from '../db/queries/messages.ts';
+import {
+  claimForSending,
+  endSending,
+  outgoingAttachments,
+  setSendPhase,
+  type Ending,
+  type SendClaim,
+} from '../db/queries/outgoing.ts';
+import { Pending } from '../db/queries/outbox.ts';
+import { recordTicketEvents } from '../db/queries/ticket-changes.ts';
+import { ProviderFailure } from '../domain/failure.ts';
+import type { TenantId } from '../domain/ids.ts';
+import type { Message } from '../domain/message.ts';
+import { createCall } from '../providers/call.ts';
+import type {
+  ChannelProvider,
+  OutgoingMessage,
+  ProviderCall,
+  SendReceipt,
+} from '../providers/contract.ts';
+import { findProvider } from '../providers/registry.ts';
+import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
+import type { Deps } from './deps.ts';
+import { classified, providerErrors } from './failures.ts';
+
+/** Refused credentials may be put right while the answer waits. */
+const REAUTHENTICATE_AFTER_MS = 10 * 60 * 1000;
+/** Where it is unknown whether it went out: time for it to show in the Sent folder. */
+const DOUBT_DELAY_MS = 15_000;
+const SIGN_OF_LIFE_MS = 10_000;
+
+export interface SendingOptions {
+  /** For tests that bring a provider of their own. */
+  readonly findProvider?: (name: string) => ChannelProvider | undefined;
+}
+
+/** Hands answers to the outside. On every provider's own queue. */
+export function createSendingActivities(
+  deps: Deps,
+  options: SendingOptions = {},
+): SendingActivities {
+  const find = options.findProvider ?? findProvider;
+  return {
+    async sendMessage({ tenantId, messageId }) {
+      return providerErrors(() => send(deps, find, tenantId as TenantId, messageId), {
+        reauthenticateAfterMs: REAUTHENTICATE_AFTER_MS,
+      });
+    },
+  };
+}
+
+type Outcome = Awaited<ReturnType<SendingActivities['sendMessage']>>;
+
+/**
+ * One attempt. It claims the message (a later claim bars this one), asks after a transmission that an earlier attempt
+ * began and nobody finished, and only then transmits.
+ */
+async function send(
+  deps: Deps,
+  find: (name: string) => ChannelProvider | undefined,
+  tenantId: TenantId,
+  messageId: string,
+): Promise<Outcome> {
+  const claim = await claimForSending(deps.db, tenantId, messageId);
+  if (!claim) return { status: 'ended' };
+  const alive = new SignsOfLife();
+  try {
+    // An earlier attempt's transmission succeeded and only writing that down failed.
+    const known = alive.receiptOfEarlierAttempt();
+    if (known) return await end(deps, tenantId, claim, sent(known));
+    const channel = await channelOf(deps, tenantId, claim);
+    const provider = find(channel.provider);
+    const call = await callOf(deps, provider, channel, alive);
+    if (claim.inDoubt) {
+      const ended = await askAfter(deps, tenantId, claim, provider!, call);
+      if (ended) return ended;
+    }
+    const receipt = await transmit(deps, tenantId, claim, provider!, call);
+    alive.keep(receipt);
+    return await end(deps, tenantId, claim, sent(receipt));
+  } finally {
+    alive.stop();
+  }
+}
+
+/** Whether an unfinished transmission went out: told by the Sent folder, where there is one to ask. */
+async function askAfter(
+  deps: Deps,
+  tenantId: TenantId,
+  claim: SendClaim,
+  provider: ChannelProvider,
+  call: ProviderCall<unknown>,
+): Promise<Outcome | null> {
+  const { message_id: messageId } = claim.message;
+  const found = (await provider.mailbox?.findSent?.(call, messageId ?? '')) ?? null;
+  if (found === null) return end(deps, tenantId, claim, UNCERTAIN);
+  if (found) return end(deps, tenantId, claim, sent({ providerMessageId: null }));
+  await setSendPhase(deps.db, tenantId, holdOf(claim), 'claimed');
+  return null;
+}
+
+async function transmit(
+  deps: Deps,
+  tenantId: TenantId,
+  claim: SendClaim,
+  provider: ChannelProvider,
+  call: ProviderCall<unknown>,
+): Promise<SendReceipt> {
+  const hold = holdOf(claim);
+  try {
+    const message = await outgoing(deps, tenantId, claim, call);
+    return await provider.sender!.send(call, message, () =>
+      setSendPhase(deps.db, tenantId, hold, 'transmitting'),
+    );
+  } catch (error) {
+    const failure = classified(error);
+    // Not the provider's word: whether it went out is as `transmitting` says.
+    if (!failure) throw error;
+    const told = { code: failure.code, detail: failure.message };
+    if (!failure.uncertain) {
+      await setSendPhase(deps.db, tenantId, hold, 'claimed', told);
+      throw failure;
+    }
+    await setSendPhase(deps.db, tenantId, hold, 'transmitting', told);
+    throw new ProviderFailure(
+      {
+        code: failure.code,
+        class: 'retry',
+        message: failure.message,
+        status: failure.status,
+        uncertain: true,
+        retryAfterMs: DOUBT_DELAY_MS,
+      },
+      { cause: failure },
+    );
+  }
+}
+
+const UNCERTAIN: Ending = {
+  status: 'uncertain',
+  error: {
+    code: 'send.uncertain',
+    detail:
+      'The connection ended while it was handed over, and this channel has no Sent folder to ask: it may have ' +
+      'arrived. It is not sent again by itself; ask the customer, or answer once more.',
+  },
+};
+
+function sent(receipt: SendReceipt): Ending {
+  return { status: 'sent', providerMessageId: receipt.providerMessageId };
+}
+
+async function end(
+  deps: Deps,
+  tenantId: TenantId,
+  claim: SendClaim,
+  ending: Ending,
+): Promise<Outcome> {
+  const pending = new Pending(tenantId);
+  const ended = await inTenant(deps.db, tenantId, async (tx) => {
+    const done = await endSending(tx, claim.message.id, () => ending, claim.fence);
+    if (!done) return false;
+    const [message] = await presentMessages(tx, [done.message]);
+    await recordTicketEvents(tx, pending, [
+      {
+        ticket: done.ticket,
+        events: [
+          ending.status === 'sent'
+            ? { type: 'message.sent', data: { message } }
+            : { type: 'message.failed', data: { message, error: ending.error, uncertain: true } },
+        ],
+      },
+    ]);
+    return true;
+  });
+  await deps.relay.flush(pending);
+  if (!ended) return { status: 'ended' };
+  return { status: ending.status === 'sent' ? 'sent' : 'uncertain' };
+}
+
+async function channelOf(
+  deps: Deps,
+  tenantId: TenantId,
+  { message }: SendClaim,
+): Promise<LoadedChannel> {
+  const channel = await loadChannel(deps.db, deps.keys, tenantId, message.channel_id);
+  if (channel) return channel;
+  throw new ProviderFailure({
+    code: 'channel.deleted',
+    class: 'give_up',
+    message: 'The channel that the answer was to leave by has been deleted; answer by another one.',
+  });
+}
+
+async function callOf(
+  deps: Deps,
+  provider: ChannelProvider | undefined,
+  channel: LoadedChannel,
+  alive: SignsOfLife,
+): Promise<ProviderCall<unknown>> {
+  if (!provider?.sender)
+    throw new ProviderFailure({
+      code: 'channel.cannot_send',
+      class: 'give_up',
+      message: `A channel of provider "${channel.provider}" can't send; answer by another one.`,
+    });
+  return createCall(provider, {
+    channel,
+    network: await deps.network(channel.facts.tenantId),
+    log: deps.log,
+    signal: Context.current().cancellationSignal,
+    heartbeat: () => alive.show(),
+  });
+}
+
+async function outgoing(
+  deps: Deps,
+  tenantId: TenantId,
+  { message, ticketNumber }: SendClaim,
+  { channel }: ProviderCall<unknown>,
+): Promise<OutgoingMessage> {
+  const body = message.body as unknown as Message; // writtenMessage made it
+  const attachments = await outgoingAttachments(deps.db, tenantId, message.id);
+  return {
+    id: message.id,
+    messageId: message.message_id ?? message.id,
+    from: { name: channel.name, address: channel.address ?? '' },
+    replyTo: null,
+    to: body.to,
+    cc: body.cc,
+    subject: body.subject ?? '',
+    text: body.content,
+    html: body.html,
+    inReplyTo: body.in_reply_to[0] ?? null,
+    references: body.references,
+    attachments: attachments.map(({ sha256, ...attachment }) => ({
+      ...attachment,
+      content: () => Readable.from(readBlob(deps.db, tenantId, sha256)),
+    })),
+    automatic: message.kind === 'notification',
+    ticketNumber,
+  };
+}
+
+function holdOf({ message, fence }: SendClaim): { id: string; fence: number } {
+  return { id: message.id, fence };
+}
+
+/** Heartbeats while the attempt lasts; once the outside has taken the message, they carry its receipt to the next attempt. */
+class SignsOfLife {
+  #receipt: SendReceipt | null = null;
+  readonly #timer: NodeJS.Timeout;
+  readonly #context = Context.current();
+
+  constructor() {
+    this.#timer = setInterval(() => this.#beat(), SIGN_OF_LIFE_MS);
+  }
+
+  receiptOfEarlierAttempt(): SendReceipt | null {
+    const details = this.#context.info.heartbeatDetails as { receipt?: SendReceipt } | undefined;
+    return details?.receipt ?? null;
+  }
+
+  /** @throws when the attempt was cancelled. */
+  show(): void {
+    this.#beat();
+    this.#context.cancellationSignal.throwIfAborted();
+  }
+
+  keep(receipt: SendReceipt): void {
+    this.#receipt = { providerMessageId: receipt.providerMessageId };
+    this.#beat();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #beat(): void {
+    this.#context.heartbeat(this.#receipt ? { receipt: this.#receipt } : undefined);
+  }
+}

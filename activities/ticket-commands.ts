@@ -1,0 +1,276 @@
+import { assertNever } from '../domain/assert-never.ts';
+import { newId, type TicketId } from '../domain/ids.ts';
+import { mintMessageId } from '../domain/mail/message-id.ts';
+import type { MailAddress, Message } from '../domain/message.ts';
+import { answerSubject, replyRecipients, writtenMessage, type Answered } from '../domain/reply.ts';
+import type { TicketStatus } from '../domain/ticket.ts';
+import type { Tx } from '../db/connection.ts';
+import { isActive } from '../db/queries/assignees.ts';
+import type { Command } from '../db/queries/commands.ts';
+import { presentMessages } from '../db/queries/messages.ts';
+import {
+  answeredMessage,
+  attachTo,
+  insertWritten,
+  outgoingChannel,
+  ownAddresses,
+  rememberMessageId,
+  requesterAddress,
+  unknownAttachments,
+} from '../db/queries/outgoing.ts';
+import { changeTicket, TICKET_FIELDS, type ChangeContext } from '../db/queries/ticket-changes.ts';
+import type { TicketFields } from '../db/queries/ticket-changes.ts';
+import type { TicketRow } from '../db/queries/tickets.ts';
+import type { KeyRing } from '../security/key-ring.ts';
+import { findProvider } from '../providers/registry.ts';
+import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
+
+/** How long an answer is tried. */
+const SEND_FOR_MS = 24 * 3600 * 1000;
+
+/** What a reply's command row holds. */
+export interface ReplyPayload {
+  readonly text?: string | null;
+  readonly html?: string | null;
+  readonly to?: readonly MailAddress[];
+  readonly cc?: readonly MailAddress[];
+  readonly attachments?: readonly string[];
+  /** The message answered; default the customer's latest. */
+  readonly in_reply_to?: string | null;
+  /** Provider or channel to send by; default the ticket's channel. */
+  readonly channel?: string | null;
+  readonly account_id?: string | null;
+  /** The ticket's status afterwards; default as it is. */
+  readonly status?: TicketStatus;
+}
+
+export interface CommandWork {
+  readonly context: ChangeContext;
+  readonly ticket: TicketRow;
+  readonly command: Command;
+  readonly keys: KeyRing;
+  /** Domain of our Message-IDs where the channel has no address. */
+  readonly fallbackDomain: string;
+}
+
+export interface Applied {
+  readonly outcome: CommandOutcome;
+  readonly ticket: TicketRow;
+}
+
+/** Does what a command says, in the caller's transaction and under the ticket's lock. */
+export async function apply(work: CommandWork): Promise<Applied> {
+  const { command, ticket } = work;
+  if (command.ifVersion !== null && command.ifVersion !== ticket.version)
+    return refused(
+      work,
+      412,
+      'version_mismatch',
+      `The ticket has been changed since: it is at version ${ticket.version}. Read it again and repeat the change.`,
+    );
+  switch (command.kind) {
+    case 'reply':
+      return (await refusedAttachments(work)) ?? reply(work, command.payload);
+    case 'note':
+      return (await refusedAttachments(work)) ?? note(work, command.payload);
+    case 'assign':
+    case 'setStatus':
+    case 'setPriority':
+    case 'setTags':
+    case 'edit':
+      return edit(work);
+    case 'policyChanged':
+      return done(await changeTicket(work.context, { ticket, policyEdited: true }));
+    default:
+      return assertNever(command.kind);
+  }
+}
+
+async function refusedAttachments(work: CommandWork): Promise<Applied | null> {
+  const { attachments = [] }: ReplyPayload = work.command.payload;
+  const unknown = await unknownAttachments(work.context.tx, attachments);
+  if (unknown.length === 0) return null;
+  const named = unknown.map((id) => `"${id}"`).join(', ');
+  return refused(
+    work,
+    422,
+    'unknown_attachment',
+    `There is no attachment ${named}; upload it first.`,
+  );
+}
+
+async function edit(work: CommandWork): Promise<Applied> {
+  const { context, ticket, command } = work;
+  const fields: TicketFields = Object.fromEntries(
+    TICKET_FIELDS.filter((field) => command.payload[field] !== undefined).map((field) => [
+      field,
+      command.payload[field],
+    ]),
+  );
+  const missing = await missingAssignee(context.tx, fields);
+  if (missing) return refused(work, 422, 'unknown_assignee', missing);
+  if (Object.keys(fields).length === 0) return done(ticket);
+  return done(await changeTicket(context, { ticket, fields }));
+}
+
+async function missingAssignee(tx: Tx, fields: TicketFields): Promise<string | null> {
+  if (fields.assignee_id && !(await isActive(tx, 'agents', fields.assignee_id)))
+    return `There is no active agent "${fields.assignee_id}" to assign the ticket to.`;
+  if (fields.team_id && !(await isActive(tx, 'teams', fields.team_id)))
+    return `There is no active team "${fields.team_id}" to assign the ticket to.`;
+  return null;
+}
+
+async function note(work: CommandWork, payload: ReplyPayload): Promise<Applied> {
+  const { context, ticket, command } = work;
+  const { tx, now } = context;
+  const id = newId('message', now.getTime());
+  const body = writtenMessage({
+    provider: ticket.channel,
+    direction: 'internal',
+    kind: 'note',
+    status: 'received',
+    sender: null,
+    to: [],
+    cc: [],
+    subject: null,
+    text: payload.text ?? null,
+    html: payload.html ?? null,
+    messageId: null,
+    answered: null,
+    now,
+  });
+  const row = await insertWritten(tx, {
+    id,
+    tenantId: context.pending.tenantId,
+    ticketId: ticket.id,
+    channelId: ticket.account_id,
+    authorId: command.actor.id,
+    body,
+    sendBy: null,
+    now,
+  });
+  await attachTo(tx, id, payload.attachments ?? []);
+  const [message] = await presentMessages(tx, [row]);
+  const after = await changeTicket(context, {
+    ticket,
+    said: { by: 'nobody', messages: 1, text: body.content },
+    ...(payload.status ? { fields: { status: payload.status } } : {}),
+    action: 'comment.added',
+    events: [{ type: 'comment.added', data: { message } }],
+  });
+  return done(after, id);
+}
+
+async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied> {
+  const { context, ticket, command } = work;
+  const { tx, now } = context;
+  const tenantId = context.pending.tenantId;
+  const channel = await outgoingChannel(tx, tenantId, wantedChannel(ticket, payload));
+  if (!channel || !findProvider(channel.provider)?.sender)
+    return refused(work, 422, 'no_channel', noChannel(ticket, payload, channel?.provider));
+  const answered = await answeredMessage(tx, ticket.id, payload.in_reply_to ?? null);
+  if (payload.in_reply_to && !answered)
+    return refused(
+      work,
+      422,
+      'unknown_message',
+      `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
+    );
+  const to = payload.to?.length
+    ? payload.to
+    : await recipients(work, answered && (answered.body as unknown as Answered));
+  if (to.length === 0)
+    return refused(
+      work,
+      422,
+      'no_recipient',
+      'Nobody is left to answer: the customer has no address that mail can be sent to. Give one in "to".',
+    );
+  const id = newId('message', now.getTime());
+  const messageId = mintMessageId({
+    tenantId,
+    ticketId: ticket.id as TicketId,
+    messageId: id,
+    key: work.keys.derive('message-id'),
+    domain: domainOf(channel.address) ?? work.fallbackDomain,
+  });
+  const body = writtenMessage({
+    provider: channel.provider,
+    direction: 'outbound',
+    kind: 'message',
+    status: 'queued',
+    sender: { name: channel.name, address: channel.address ?? '' },
+    to,
+    cc: payload.cc ?? [],
+    subject: answerSubject(ticket.subject),
+    text: payload.text ?? null,
+    html: payload.html ?? null,
+    messageId,
+    answered: answered && (answered.body as unknown as Message),
+    now,
+  });
+  await insertWritten(tx, {
+    id,
+    tenantId,
+    ticketId: ticket.id,
+    channelId: channel.id,
+    authorId: command.actor.id,
+    body,
+    sendBy: new Date(now.getTime() + SEND_FOR_MS),
+    now,
+  });
+  await rememberMessageId(tx, tenantId, ticket.id, messageId);
+  await attachTo(tx, id, payload.attachments ?? []);
+  const after = await changeTicket(context, {
+    ticket,
+    said: { by: 'agent', messages: 1, text: body.content },
+    ...(payload.status ? { fields: { status: payload.status } } : {}),
+    action: 'message.queued',
+  });
+  return done(after, id);
+}
+
+async function recipients(work: CommandWork, answered: Answered | null): Promise<MailAddress[]> {
+  const { tx, pending } = work.context;
+  return replyRecipients(
+    answered,
+    await requesterAddress(tx, work.ticket.requester_id),
+    await ownAddresses(tx, pending.tenantId),
+  );
+}
+
+function wantedChannel(ticket: TicketRow, { account_id, channel }: ReplyPayload) {
+  if (account_id) return { accountId: account_id };
+  return channel && channel !== ticket.channel
+    ? { provider: channel }
+    : { accountId: ticket.account_id };
+}
+
+function noChannel(ticket: TicketRow, payload: ReplyPayload, provider?: string): string {
+  const named = payload.account_id ?? payload.channel ?? ticket.account_id;
+  return provider
+    ? `Channel "${named}" (${provider}) can't send; give an "account_id" of a channel that can.`
+    : `There is no channel "${named}" to send by any more; give an "account_id" of one that is there.`;
+}
+
+function domainOf(address: string | null): string | null {
+  const at = address?.lastIndexOf('@') ?? -1;
+  return at < 0 ? null : address!.slice(at + 1);
+}
+
+function done(ticket: TicketRow, messageId?: string): Applied {
+  return {
+    ticket,
+    outcome: { ok: true, version: ticket.version, ...(messageId ? { messageId } : {}) },
+  };
+}
+
+function refused(
+  { ticket }: CommandWork,
+  status: 404 | 409 | 412 | 422,
+  code: string,
+  detail: string,
+): Applied {
+  return { ticket, outcome: { ok: false, status, code, detail } };
+}

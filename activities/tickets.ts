@@ -1,0 +1,135 @@
+import { inTenant } from '../db/connection.ts';
+import {
+  findCommand,
+  findUntoldPolicyChanges,
+  storeResult,
+  type Command,
+} from '../db/queries/commands.ts';
+import { presentMessages } from '../db/queries/messages.ts';
+import { endSending } from '../db/queries/outgoing.ts';
+import { Pending } from '../db/queries/outbox.ts';
+import {
+  changeTicket,
+  recordTicketEvents,
+  type ChangeContext,
+} from '../db/queries/ticket-changes.ts';
+import { loadTicketRules } from '../db/queries/ticket-rules.ts';
+import { snapshotOf } from '../db/queries/ticket-snapshot.ts';
+import { lockTickets, type TicketRow } from '../db/queries/tickets.ts';
+import type { Actor } from '../db/schema.ts';
+import type { TenantId } from '../domain/ids.ts';
+import { closesAt } from '../domain/ticket-lifecycle.ts';
+import type { TicketActivities } from '../workflows/contracts/ticket-activities.ts';
+import {
+  ticketWorkflowId,
+  type CommandOutcome,
+  type TicketRef,
+  type TicketSnapshot,
+} from '../workflows/contracts/ticket.ts';
+import type { Deps } from './deps.ts';
+import { apply } from './ticket-commands.ts';
+import { announceDue } from './ticket-escalation.ts';
+
+/** What a ticket's workflow does in Postgres; each activity is one transaction under the ticket's row lock. */
+export function createTicketActivities(deps: Deps): TicketActivities {
+  const fallbackDomain = new URL(deps.config.publicUrl).hostname;
+
+  const applyOne = async (context: ChangeContext, ticket: TicketRow, command: Command) => {
+    const result = await apply({ context, ticket, command, keys: deps.keys, fallbackDomain });
+    await storeResult(context.tx, command.id, result.outcome, context.now);
+    return result;
+  };
+
+  return {
+    async loadTicket(call) {
+      return withTicket(deps, call, async (context, ticket) => {
+        let row = ticket;
+        for (const command of await findUntoldPolicyChanges(context.tx, row.id)) {
+          row = (await applyOne({ ...context, actor: command.actor }, row, command)).ticket;
+        }
+        return row;
+      });
+    },
+
+    async applyCommand(call) {
+      let outcome: CommandOutcome = missing('ticket', call.ticketId);
+      const snapshot = await withTicket(deps, call, async (context, ticket) => {
+        const command = await findCommand(context.tx, call.commandId);
+        outcome = command?.result ?? missing('command', call.commandId);
+        if (!command || command.result || command.ticketId !== ticket.id) return ticket;
+        const result = await applyOne({ ...context, actor: command.actor }, ticket, command);
+        outcome = result.outcome;
+        return result.ticket;
+      });
+      return { outcome, snapshot };
+    },
+
+    async applyDue(call) {
+      return withTicket(deps, call, announceDue);
+    },
+
+    async closeTicket(call) {
+      return withTicket(deps, call, async (context, ticket) => {
+        const at = closesAt(ticket, context.rules);
+        if (!at || at > context.now) return ticket;
+        return changeTicket(
+          { ...context, reason: `resolved for ${context.rules.autoCloseHours} hours` },
+          { ticket, fields: { status: 'closed' } },
+        );
+      });
+    },
+
+    async giveUpMessage(call) {
+      const pending = new Pending(call.tenantId as TenantId);
+      await inTenant(deps.db, pending.tenantId, async (tx) => {
+        const ended = await endSending(tx, call.messageId, ({ inDoubt, error }) => ({
+          status: inDoubt ? 'uncertain' : 'failed',
+          error: error ?? { code: call.code, detail: GAVE_UP },
+        }));
+        if (!ended) return;
+        const [message] = await presentMessages(tx, [ended.message]);
+        await recordTicketEvents(tx, pending, [
+          {
+            ticket: ended.ticket,
+            events: [
+              {
+                type: 'message.failed',
+                data: {
+                  message,
+                  error: ended.ending.error,
+                  uncertain: ended.ending.status === 'uncertain',
+                },
+              },
+            ],
+          },
+        ]);
+      });
+      await deps.relay.flush(pending);
+    },
+  };
+}
+
+const GAVE_UP = 'It could not be sent in the time it was given.';
+
+function missing(what: string, id: string): CommandOutcome {
+  return { ok: false, status: 404, code: 'not_found', detail: `There is no ${what} "${id}".` };
+}
+
+/** One transaction under the ticket's lock; then what it left for Temporal is handed over. */
+async function withTicket(
+  deps: Deps,
+  call: TicketRef & { readonly now: string },
+  work: (context: ChangeContext, ticket: TicketRow) => Promise<TicketRow>,
+): Promise<TicketSnapshot | null> {
+  const pending = new Pending(call.tenantId as TenantId);
+  const actor: Actor = { type: 'workflow', id: ticketWorkflowId(call) };
+  const snapshot = await inTenant(deps.db, pending.tenantId, async (tx) => {
+    const ticket = (await lockTickets(tx, [call.ticketId])).get(call.ticketId);
+    if (!ticket) return null;
+    const rules = await loadTicketRules(tx, pending.tenantId);
+    const context = { tx, pending, rules, actor, now: new Date(call.now) };
+    return snapshotOf(tx, await work(context, ticket), rules);
+  });
+  await deps.relay.flush(pending);
+  return snapshot;
+}
