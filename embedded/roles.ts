@@ -4,6 +4,8 @@ import type { Logger } from '../telemetry/log.ts';
 import { openDeps } from '../workers/deps.ts';
 import { ROLES as WORKER_ROLES } from '../workers/roles.ts';
 import { startWorkers } from '../workers/start.ts';
+import { createCodecHandler } from '../workers/temporal/codec-server.ts';
+import { temporalReadiness } from '../workers/temporal/connection.ts';
 
 /** The API with its doors, and the workers of each kind. */
 export const PRODUCT_ROLES = ['api', ...WORKER_ROLES] as const;
@@ -32,7 +34,14 @@ export async function startRoles(
     const workers = working.length > 0 ? await startWorkers(deps, working) : undefined;
     if (workers) ending.push(() => workers.stop());
     if (roles.includes('api')) {
-      const api = await startApi({ ...deps, readiness: workers?.readiness });
+      const api = await startApi({
+        ...deps,
+        codec: createCodecHandler(deps.keys, config.temporal.uiUrl),
+        readiness: async () => [
+          await temporalReadiness(deps),
+          ...((await workers?.readiness()) ?? []),
+        ],
+      });
       ending.push(() => api.close());
     }
     return { failed: workers?.failed ?? new Promise<never>(() => undefined), stop };

@@ -19,45 +19,19 @@ export interface DovecotConfigurationInput {
   readonly group: string;
 }
 
-/** dovecot.conf of version 2.3, whole: nothing of the machine's own configuration is read. */
-export function dovecotConfiguration(input: DovecotConfigurationInput): string {
-  const { folder, ports, certificate, owner } = input;
-  const unprivileged = `
-default_internal_user = ${input.user}
-default_internal_group = ${input.group}
-default_login_user = ${input.user}
-service anvil {
-  chroot =
+/** dovecot.conf, whole: nothing of the machine's own configuration is read. */
+export function dovecotConfiguration(version: string, input: DovecotConfigurationInput): string {
+  const older = version.startsWith('2.3.');
+  return `${older ? settingsOf23(input) : settingsOf24(input)}${services(input)}${input.root ? '' : unprivileged(input)}`;
 }
-service imap-login {
-  chroot =
-}
-service pop3-login {
-  chroot =
-}`;
+
+function settingsOf23({ folder, certificate, owner }: DovecotConfigurationInput): string {
   return `
-base_dir = ${folder}/run
-state_dir = ${folder}/state
-log_path = ${folder}/dovecot.log
-listen = 127.0.0.1
 protocols = imap pop3
-ssl = yes
 ssl_cert = <${certificate.certFile}
 ssl_key = <${certificate.keyFile}
 disable_plaintext_auth = no
-auth_mechanisms = plain login
-auth_failure_delay = 0
-# No penalty for the address after a wrong password: all tests come from the same.
-service anvil {
-  unix_listener anvil-auth-penalty {
-    mode = 0
-  }
-}
 mail_location = maildir:${folder}/mail/%u
-mail_max_userip_connections = 100
-mailbox_idle_check_interval = 5 secs
-first_valid_uid = 1
-first_valid_gid = 1
 passdb {
   driver = passwd-file
   args = scheme=PLAIN username_format=%u ${folder}/users
@@ -66,6 +40,50 @@ userdb {
   driver = static
   args = uid=${owner.uid} gid=${owner.gid} home=${folder}/mail/%u
 }
+`;
+}
+
+/** Version 2.4 names most of it anew. */
+function settingsOf24({ folder, certificate, owner }: DovecotConfigurationInput): string {
+  return `
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {
+  imap = yes
+  pop3 = yes
+}
+ssl_server_cert_file = ${certificate.certFile}
+ssl_server_key_file = ${certificate.keyFile}
+auth_allow_cleartext = yes
+mail_driver = maildir
+mail_path = ${folder}/mail/%{user}
+passdb passwd-file {
+  default_password_scheme = PLAIN
+  passwd_file_path = ${folder}/users
+}
+userdb static {
+  fields {
+    uid = ${owner.uid}
+    gid = ${owner.gid}
+    home = ${folder}/mail/%{user}
+  }
+}
+`;
+}
+
+function services({ folder, ports }: DovecotConfigurationInput): string {
+  return `
+base_dir = ${folder}/run
+state_dir = ${folder}/state
+log_path = ${folder}/dovecot.log
+listen = 127.0.0.1
+ssl = yes
+auth_mechanisms = plain login
+auth_failure_delay = 0
+mail_max_userip_connections = 100
+mailbox_idle_check_interval = 5 secs
+first_valid_uid = 1
+first_valid_gid = 1
 namespace inbox {
   inbox = yes
   separator = /
@@ -94,6 +112,22 @@ service pop3-login {
     ssl = yes
   }
 }
-${input.root ? '' : unprivileged}
+`;
+}
+
+function unprivileged({ user, group }: DovecotConfigurationInput): string {
+  return `
+default_internal_user = ${user}
+default_internal_group = ${group}
+default_login_user = ${user}
+service anvil {
+  chroot =
+}
+service imap-login {
+  chroot =
+}
+service pop3-login {
+  chroot =
+}
 `;
 }

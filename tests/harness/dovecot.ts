@@ -90,14 +90,14 @@ export async function dovecot(
   const owner = root ? { uid: NOBODY, gid: NOBODY } : { ...userInfo() };
   writeFileSync(
     configuration,
-    dovecotConfiguration({
+    dovecotConfiguration(said('/usr/sbin/dovecot', '--version'), {
       folder,
       ports,
       certificate,
       root,
       owner,
-      user: userInfo().username,
-      group: execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim(),
+      user: said('id', '-un'),
+      group: said('id', '-gn'),
     }),
   );
 
@@ -135,6 +135,10 @@ export async function dovecot(
     },
     logTail: (lines = 30) => tail(join(folder, 'dovecot.log'), lines),
   };
+}
+
+function said(command: string, argument: string): string {
+  return execFileSync(command, [argument], { encoding: 'utf8' }).trim();
 }
 
 /** Maildir++ trees, one a user, written as a delivery agent writes them. */
