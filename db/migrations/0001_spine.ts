@@ -250,6 +250,7 @@ const TABLES = [
   `create index tickets_by_update on tickets (tenant_id, updated_at desc, id desc)`,
   `create index tickets_by_status on tickets (tenant_id, status, id desc)`,
   `create index tickets_by_requester on tickets (tenant_id, requester_id)`,
+  `create index tickets_by_predecessor on tickets (follow_up_of) where follow_up_of is not null`,
   `create index tickets_search on tickets using gin (search)`,
   `create table ticket_participants (
      tenant_id text not null,

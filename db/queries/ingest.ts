@@ -204,15 +204,20 @@ class Ingestion {
     });
   }
 
+  /** Goes along the chain of follow-ups to the first ticket that takes the message. */
   #placeOne(item: Item, matched: TicketId | null, index: ThreadIndex, rules: TicketRules): Placed {
-    const existing = matched ? index.ticket(matched) : undefined;
-    if (matched && !existing)
-      return { item, ticketId: matched, effect: 'new_reply', followUpOf: null };
-    if (existing) {
+    for (let id = matched; id !== null;) {
+      const existing = index.ticket(id);
+      if (!existing) return { item, ticketId: id, effect: 'new_reply', followUpOf: null };
       const effect = isAutomatic(item) ? 'join' : whereMessageGoes(existing, rules, this.#now);
-      return effect === 'follow_up'
-        ? { item, ticketId: newId('ticket'), effect: 'create', followUpOf: matched }
-        : { item, ticketId: matched, effect, followUpOf: null };
+      if (effect !== 'follow_up') return { item, ticketId: id, effect, followUpOf: null };
+      const successor = index.followUpOf(id);
+      if (successor === undefined) {
+        const ticketId = newId('ticket');
+        index.followUp(id, ticketId);
+        return { item, ticketId, effect: 'create', followUpOf: id };
+      }
+      id = successor;
     }
     // Machines' reports that belong to nothing are kept, but are nobody's ticket.
     if (isReport(item)) return { item, ticketId: null, effect: 'none', followUpOf: null };

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { TenantId, TicketId } from '../../domain/ids.ts';
 import { readMessageId } from '../../domain/mail/message-id.ts';
 import type { ParsedMail } from '../../domain/mail/parse.ts';
@@ -22,6 +23,7 @@ export class ThreadIndex {
   readonly #participants = new Map<TicketId, string[]>();
   readonly #ours = new Set<string>();
   readonly #added = new Map<string, { ticketId: TicketId; cited: boolean }>();
+  readonly #followUps = new Map<TicketId, TicketId>();
   #tickets: ReadonlyMap<string, TicketRow> = new Map();
 
   private constructor(tenantId: TenantId, keys: KeyRing) {
@@ -46,7 +48,11 @@ export class ThreadIndex {
       ...index.#numbers.values(),
       ...mails.flatMap((mail) => [...index.#minted(mail), ...index.#plus(mail)]),
     ]);
+    for (const id of await followUpsOf(tx, [...candidates])) candidates.add(id);
     index.#tickets = await lockTickets(tx, [...candidates]);
+    for (const row of index.#tickets.values()) {
+      if (row.follow_up_of) index.#followUps.set(row.follow_up_of as TicketId, row.id as TicketId);
+    }
     await index.#loadParticipants(tx);
     return index;
   }
@@ -54,6 +60,16 @@ export class ThreadIndex {
   /** A ticket that stood before this batch. */
   ticket(id: TicketId): TicketRow | undefined {
     return this.#tickets.get(id);
+  }
+
+  /** The ticket that took over from one that has ended, if any. */
+  followUpOf(id: TicketId): TicketId | undefined {
+    return this.#followUps.get(id);
+  }
+
+  /** A follow-up that this batch opens. */
+  followUp(from: TicketId, to: TicketId): void {
+    this.#followUps.set(from, to);
   }
 
   /** Whether mail to this address comes to the tenant itself. */
@@ -98,7 +114,7 @@ export class ThreadIndex {
     ]);
   }
 
-  /** Writes what the batch taught; an id stays with the first ticket that had it. */
+  /** Writes what the batch taught. */
   async store(tx: Tx): Promise<void> {
     const rows = [...this.#added].map(([message_id, { ticketId, cited }]) => ({
       tenant_id: this.#tenantId,
@@ -113,9 +129,8 @@ export class ThreadIndex {
       .onConflict((oc) =>
         oc
           .columns(['tenant_id', 'message_id'])
-          .doUpdateSet({ cited: false })
+          .doUpdateSet((eb) => ({ cited: false, ticket_id: eb.ref('excluded.ticket_id') }))
           .where('thread_ids.cited', '=', true)
-          .whereRef('thread_ids.ticket_id', '=', 'excluded.ticket_id')
           .where((eb) => eb('excluded.cited', '=', false)),
       )
       .execute();
@@ -123,7 +138,7 @@ export class ThreadIndex {
 
   #note(id: string, ticketId: TicketId, cited: boolean): void {
     const known = this.#ids.get(id);
-    if (known && known.ticketId !== ticketId) return;
+    // Who has the mail itself has its id: a stranger who merely cites it early gains nothing.
     if (known && (cited || known.origin !== 'referenced')) return;
     this.#ids.set(id, { ticketId, origin: cited ? 'referenced' : 'received' });
     this.#added.set(id, { ticketId, cited });
@@ -213,4 +228,15 @@ export class ThreadIndex {
       ),
     );
   }
+}
+
+/** Tickets that took over from these, and from those in turn. */
+async function followUpsOf(tx: Tx, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return [];
+  const { rows } = await sql<{ id: string }>`
+    with recursive later as (
+      select id from tickets where follow_up_of = any(${ids})
+      union select t.id from tickets t join later on t.follow_up_of = later.id
+    ) select id from later order by id`.execute(tx);
+  return rows.map((row) => row.id);
 }
