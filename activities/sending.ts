@@ -35,7 +35,7 @@ const REAUTHENTICATE_AFTER_MS = 10 * 60 * 1000;
 const DOUBT_DELAY_MS = 15_000;
 const SIGN_OF_LIFE_MS = 10_000;
 
-export interface SendingOptions {
+export interface ProviderOptions {
   /** For tests that bring a provider of their own. */
   readonly findProvider?: (name: string) => ChannelProvider | undefined;
 }
@@ -43,7 +43,7 @@ export interface SendingOptions {
 /** Hands answers to the outside. On every provider's own queue. */
 export function createSendingActivities(
   deps: Deps,
-  options: SendingOptions = {},
+  options: ProviderOptions = {},
 ): SendingActivities {
   const find = options.findProvider ?? findProvider;
   return {

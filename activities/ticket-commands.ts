@@ -22,7 +22,6 @@ import { changeTicket, TICKET_FIELDS, type ChangeContext } from '../db/queries/t
 import type { TicketFields } from '../db/queries/ticket-changes.ts';
 import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
-import { findProvider } from '../providers/registry.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
 
 /** How long an answer is tried. */
@@ -49,6 +48,8 @@ export interface CommandWork {
   readonly ticket: TicketRow;
   readonly command: Command;
   readonly keys: KeyRing;
+  /** Whether channels of this provider send. */
+  readonly canSend: (provider: string) => boolean;
   /** Domain of our Message-IDs where the channel has no address. */
   readonly fallbackDomain: string;
 }
@@ -167,7 +168,7 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
   const { tx, now } = context;
   const tenantId = context.pending.tenantId;
   const channel = await outgoingChannel(tx, tenantId, wantedChannel(ticket, payload));
-  if (!channel || !findProvider(channel.provider)?.sender)
+  if (!channel || !work.canSend(channel.provider))
     return refused(work, 422, 'no_channel', noChannel(ticket, payload, channel?.provider));
   const answered = await answeredMessage(tx, ticket.id, payload.in_reply_to ?? null);
   if (payload.in_reply_to && !answered)

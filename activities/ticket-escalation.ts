@@ -17,13 +17,17 @@ import {
   type TicketFields,
 } from '../db/queries/ticket-changes.ts';
 import type { TicketRow } from '../db/queries/tickets.ts';
-import { findProvider } from '../providers/registry.ts';
 
 /** A notification that is older than this helps nobody. */
 const NOTIFY_FOR_MS = 4 * 3600 * 1000;
 
+export interface AnnounceContext extends ChangeContext {
+  /** Whether channels of this provider send. */
+  readonly canSend: (provider: string) => boolean;
+}
+
 /** Announces what has come due by now, one by one, under the ticket's lock: in the same transaction it is no longer owed. */
-export async function announceDue(context: ChangeContext, ticket: TicketRow): Promise<TicketRow> {
+export async function announceDue(context: AnnounceContext, ticket: TicketRow): Promise<TicketRow> {
   let row = ticket;
   for (;;) {
     const [occurrence] = row.sla ? due(row.sla, context.now) : [];
@@ -33,7 +37,7 @@ export async function announceDue(context: ChangeContext, ticket: TicketRow): Pr
 }
 
 async function announce(
-  context: ChangeContext,
+  context: AnnounceContext,
   ticket: TicketRow,
   occurrence: Occurrence,
 ): Promise<TicketRow> {
@@ -79,7 +83,7 @@ function reasonOf(occurrence: Occurrence): string {
 
 /** What the level's actions change on the ticket; notifications are queued on the way. */
 async function escalate(
-  context: ChangeContext,
+  context: AnnounceContext,
   ticket: TicketRow,
   occurrence: Extract<Occurrence, { type: 'escalation' }>,
 ): Promise<TicketFields> {
@@ -112,7 +116,7 @@ function actionsOf(
 
 /** Queues a mail to agents by the ticket's own channel; a channel that can't send notifies nobody. */
 async function notify(
-  context: ChangeContext,
+  context: AnnounceContext,
   ticket: TicketRow,
   occurrence: Occurrence,
   names: readonly string[],
@@ -120,8 +124,7 @@ async function notify(
   const { tx, now, pending } = context;
   const channel = await outgoingChannel(tx, pending.tenantId, { accountId: ticket.account_id });
   const addresses = await addressesOf(tx, names);
-  if (!channel?.address || !findProvider(channel.provider)?.sender || addresses.length === 0)
-    return;
+  if (!channel?.address || !context.canSend(channel.provider) || addresses.length === 0) return;
   const id = newId('message', now.getTime());
   const body = writtenMessage({
     provider: channel.provider,

@@ -26,16 +26,30 @@ import {
   type TicketRef,
   type TicketSnapshot,
 } from '../workflows/contracts/ticket.ts';
+import { findProvider } from '../providers/registry.ts';
 import type { Deps } from './deps.ts';
+import type { ProviderOptions } from './sending.ts';
 import { apply } from './ticket-commands.ts';
 import { announceDue } from './ticket-escalation.ts';
 
 /** What a ticket's workflow does in Postgres; each activity is one transaction under the ticket's row lock. */
-export function createTicketActivities(deps: Deps): TicketActivities {
+export function createTicketActivities(
+  deps: Deps,
+  options: ProviderOptions = {},
+): TicketActivities {
+  const find = options.findProvider ?? findProvider;
+  const canSend = (provider: string) => find(provider)?.sender !== undefined;
   const fallbackDomain = new URL(deps.config.publicUrl).hostname;
 
   const applyOne = async (context: ChangeContext, ticket: TicketRow, command: Command) => {
-    const result = await apply({ context, ticket, command, keys: deps.keys, fallbackDomain });
+    const result = await apply({
+      context,
+      ticket,
+      command,
+      keys: deps.keys,
+      canSend,
+      fallbackDomain,
+    });
     await storeResult(context.tx, command.id, result.outcome, context.now);
     return result;
   };
@@ -65,7 +79,9 @@ export function createTicketActivities(deps: Deps): TicketActivities {
     },
 
     async applyDue(call) {
-      return withTicket(deps, call, announceDue);
+      return withTicket(deps, call, (context, ticket) =>
+        announceDue({ ...context, canSend }, ticket),
+      );
     },
 
     async closeTicket(call) {

@@ -1,4 +1,4 @@
-import { newId, type CommandId, type TenantId } from '../../domain/ids.ts';
+import type { CommandId, TenantId } from '../../domain/ids.ts';
 import type { CommandOutcome, CommandUpdate } from '../../workflows/contracts/ticket.ts';
 import type { Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
@@ -82,34 +82,6 @@ export async function storeResult(
     .set({ result: JSON.stringify(result), applied_at: now })
     .where('id', '=', id)
     .execute();
-}
-
-/** One `policyChanged` command for each ticket that is not closed; returns them with their tickets. */
-export async function insertPolicyChanges(
-  tx: Tx,
-  tenantId: TenantId,
-  actor: Actor,
-  after: string | null,
-  limit: number,
-): Promise<{ commandId: CommandId; ticketId: string; number: number }[]> {
-  const tickets = await tx
-    .selectFrom('tickets')
-    .select(['id', 'number'])
-    .where('tenant_id', '=', tenantId)
-    .where('status', 'in', ['open', 'pending', 'on_hold', 'resolved'])
-    .$if(after !== null, (query) => query.where('id', '>', after!))
-    .orderBy('id')
-    .limit(limit)
-    .execute();
-  const commands = tickets.map((ticket) => ({
-    commandId: newId('command'),
-    ticketId: ticket.id,
-    number: ticket.number,
-  }));
-  for (const { commandId: id, ticketId } of commands) {
-    await insertCommand(tx, tenantId, { id, ticketId, kind: 'policyChanged', actor, payload: {} });
-  }
-  return commands;
 }
 
 function asCommand(row: {
