@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import type { Config } from '../config/config.ts';
 import { connect } from '../db/connection.ts';
 import { migrate } from '../db/migrate.ts';
@@ -26,9 +27,14 @@ const READY_WITHIN_MS = 60_000;
 /**
  * Starts everything; returns once `/readyz` answers 200 and the demo tenant is there. What was
  * started is ended again where a later step fails.
+ * @param signal gives the start up: what was started is ended, and the signal's reason is thrown
  * @throws AlreadyRunning, PortTaken, NoTemporal, ConfigError, Error
  */
-export async function startProduct(given: Config, progress: Progress): Promise<Product> {
+export async function startProduct(
+  given: Config,
+  progress: Progress,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Product> {
   const ending: (() => Promise<void> | void)[] = [];
   const stop = once(async () => {
     for (const end of ending.toReversed()) await end();
@@ -38,16 +44,18 @@ export async function startProduct(given: Config, progress: Progress): Promise<P
     ending.push(() => lock.release());
     const { config, servers } = await startServers(given, progress);
     ending.push(() => endAll(servers));
+    signal.throwIfAborted();
     await progress.step('Bringing the database up to date', () => migrate(config.databaseUrl));
     const roles = await progress.step('Starting the workers and the API', () =>
       startRoles(config, fileLogger(config), PRODUCT_ROLES),
     );
     ending.push(() => roles.stop());
+    signal.throwIfAborted();
     const failed = Promise.race([roles.failed, ...servers.map(unexpectedEnd)]);
     failed.catch(() => undefined); // the caller may not be listening yet
     const running = runningState(config);
     await progress.step('Waiting until every part is ready', () =>
-      Promise.race([untilReady(running.apiUrl), failed]),
+      Promise.race([untilReady(running.apiUrl, signal), failed]),
     );
     const firstKey = await withDemoTenant(config, running.apiUrl);
     writeRunningState(config.home, running);
@@ -81,14 +89,14 @@ function runningState(config: ProductConfig): RunningState {
   };
 }
 
-async function untilReady(apiUrl: string): Promise<void> {
+async function untilReady(apiUrl: string, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS;
   for (;;) {
     const answer = await readiness(apiUrl);
     if (answer === undefined) return;
     if (Date.now() > deadline)
       throw new Error(`Not ready after ${READY_WITHIN_MS / 1000} s: ${answer}`);
-    await sleep(50);
+    await sleep(50, undefined, { signal });
   }
 }
 
@@ -96,10 +104,21 @@ async function untilReady(apiUrl: string): Promise<void> {
 async function readiness(apiUrl: string): Promise<string | undefined> {
   try {
     const response = await fetch(`${apiUrl}/readyz`, { signal: AbortSignal.timeout(5000) });
-    return response.ok ? undefined : await response.text();
+    return response.ok ? undefined : notReady(await response.text());
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+const Readiness = z.object({
+  parts: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+});
+
+function notReady(body: string): string {
+  const answer = Readiness.safeParse(JSON.parse(body));
+  if (!answer.success) return body;
+  const amiss = answer.data.parts.filter(({ ok }) => !ok);
+  return amiss.map(({ name, detail }) => `\n  ${name}: ${detail}`).join('');
 }
 
 async function unexpectedEnd(server: EmbeddedServer): Promise<never> {

@@ -38,7 +38,7 @@ export async function startRoles(
         ...deps,
         codec: createCodecHandler(deps.keys, config.temporal.uiUrl),
         readiness: async () => [
-          await temporalReadiness(deps),
+          await temporalReadiness(deps.client),
           ...((await workers?.readiness()) ?? []),
         ],
       });

@@ -29,9 +29,13 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     config = loadConfig();
     const { startProduct } = await import('./product.ts'); // --help needs none of it
-    const starting = startProduct(config, progress);
+    const abort = new AbortController();
+    const starting = startProduct(config, progress, abort.signal);
     const first = await Promise.race([starting, stopping]);
-    if (typeof first === 'string') return await stopHalfStarted(starting);
+    if (typeof first === 'string') {
+      abort.abort(new Error('asked to end while starting'));
+      return await stopHalfStarted(starting);
+    }
     product = first;
   } catch (error) {
     process.stderr.write(`${explain(error)}\n`);
