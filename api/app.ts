@@ -1,6 +1,7 @@
 import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { ApiDeps } from './deps.ts';
+import { mountIngress } from './ingress/mount.ts';
 import { logAccess } from './middleware/access-log.ts';
 import { answerErrors } from './middleware/errors.ts';
 import { giveRequestId } from './middleware/request-id.ts';
@@ -19,6 +20,7 @@ export function createApp(deps: ApiDeps): Express {
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
   if (deps.codec) app.use('/codec', deps.codec);
   mountService(app, deps, routes);
+  mountIngress(app, deps);
   mountRoutes(app, deps, routes);
   app.use((req) => {
     throw new Problem(

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { z } from 'zod';
 import type { Actor } from '../db/schema.ts';
 import type { Id, IdKind, TenantId } from '../domain/ids.ts';
@@ -31,7 +31,7 @@ export interface Call<P, Q, B> {
   /** Ends with the caller's connection. */
   readonly signal: AbortSignal;
   /** The unread body of an upload. */
-  readonly upload: Readable;
+  readonly upload: IncomingMessage;
 }
 
 /** An answer that says more than its body. */

@@ -72,7 +72,9 @@ export async function writeEvents(
 
 export interface EventPage {
   readonly data: DomainEvent[];
-  readonly next: { xid: string; position: number } | null;
+  /** The place of the last one of `data`. */
+  readonly last: { xid: string; position: number } | null;
+  readonly more: boolean;
 }
 
 /**
@@ -104,13 +106,15 @@ export async function listEvents(
       )
       .orderBy('xid')
       .orderBy('position')
-      .limit(limit)
+      .limit(limit + 1)
       .execute(),
   );
-  const last = rows.at(-1);
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
   return {
-    data: rows.map(presentEvent),
-    next: rows.length === limit && last ? { xid: last.xid, position: last.position } : null,
+    data: shown.map(presentEvent),
+    last: last ? { xid: last.xid, position: last.position } : null,
+    more: rows.length > limit,
   };
 }
 

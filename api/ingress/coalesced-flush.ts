@@ -1,0 +1,54 @@
+import type { Logger } from '../../telemetry/log.ts';
+import type { PendingWork, Relay } from '../../workflows/contracts/relay.ts';
+
+/**
+ * Nudges after commits, one under way per channel: under load a later one stands for all that came meanwhile, because
+ * it carries the channel's newest version. What is lost with the process stands in the outbox.
+ */
+export class CoalescedFlush {
+  readonly #relay: Relay;
+  readonly #log: Logger;
+  readonly #waiting = new Map<string, PendingWork>();
+  readonly #underWay = new Map<string, Promise<void>>();
+
+  constructor(relay: Relay, log: Logger) {
+    this.#relay = relay;
+    this.#log = log;
+  }
+
+  /** Returns at once. */
+  add(channelId: string, work: PendingWork): void {
+    if (work.channels.size === 0) return;
+    this.#waiting.set(channelId, newest(this.#waiting.get(channelId), work));
+    if (!this.#underWay.has(channelId)) this.#underWay.set(channelId, this.#run(channelId));
+  }
+
+  /** When everything added has been handed over, or left to the drain. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay.values());
+  }
+
+  async #run(channelId: string): Promise<void> {
+    for (;;) {
+      const work = this.#waiting.get(channelId);
+      if (!work) break;
+      this.#waiting.delete(channelId);
+      try {
+        await this.#relay.flush(work);
+      } catch (error) {
+        this.#log.error({ err: String(error) }, 'a nudge is left to the drain');
+      }
+    }
+    this.#underWay.delete(channelId);
+  }
+}
+
+/** Commits may be told of out of order. */
+function newest(waiting: PendingWork | undefined, added: PendingWork): PendingWork {
+  if (!waiting) return added;
+  return versionOf(waiting) > versionOf(added) ? waiting : added;
+}
+
+function versionOf(work: PendingWork): number {
+  return Math.max(...[...work.channels.values()].map(({ version }) => version));
+}
