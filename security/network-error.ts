@@ -36,6 +36,11 @@ const WORDS: Readonly<Record<string, string>> = {
 export function explainNetworkError(error: unknown): NetworkFault {
   for (const each of causes(error)) {
     if (each instanceof TargetRefused) return { code: 'target_refused', message: each.message };
+    if (each.message === 'bad port')
+      return {
+        code: 'bad_port',
+        message: 'That port is one of those that fetch never calls (25, 6000 …).',
+      };
     const code = codeOf(each);
     if (code === null) continue;
     const known = WORDS[code] ?? (code.startsWith('HPE_') ? WORDS['HPE_INVALID_CONSTANT'] : null);
