@@ -7,7 +7,6 @@ import { ensureDemoTenant } from './demo-tenant.ts';
 import { fileLogger } from './file-log.ts';
 import { lockHome } from './lock.ts';
 import type { Progress } from './progress.ts';
-import { PRODUCT_ROLES, startRoles } from './roles.ts';
 import { removeRunningState, writeRunningState, type RunningState } from './running-state.ts';
 import { startServers, type EmbeddedServer, type ProductConfig } from './servers.ts';
 
@@ -42,10 +41,13 @@ export async function startProduct(
   try {
     const lock = lockHome(given.home);
     ending.push(() => lock.release());
+    const loading = import('./roles.ts'); // most of our code: loaded while the servers start
+    loading.catch(() => undefined); // awaited below
     const { config, servers } = await startServers(given, progress);
     ending.push(() => endAll(servers));
     signal.throwIfAborted();
     await progress.step('Bringing the database up to date', () => migrate(config.databaseUrl));
+    const { PRODUCT_ROLES, startRoles } = await loading;
     const roles = await progress.step('Starting the workers and the API', () =>
       startRoles(config, fileLogger(config), PRODUCT_ROLES),
     );

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { startMailDoor, type MailDoorOptions } from '../api/ingress/smtp.ts';
 import { startApi } from '../api/main.ts';
-import type { Config } from '../config/config.ts';
+import { ConfigError, type Config } from '../config/config.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { openDeps } from '../workers/deps.ts';
 import { ROLES as WORKER_ROLES } from '../workers/roles.ts';
@@ -7,8 +9,8 @@ import { startWorkers } from '../workers/start.ts';
 import { createCodecHandler } from '../workers/temporal/codec-server.ts';
 import { temporalReadiness } from '../workers/temporal/connection.ts';
 
-/** The API with its doors, and the workers of each kind. */
-export const PRODUCT_ROLES = ['api', ...WORKER_ROLES] as const;
+/** The API with its HTTP doors, the mail door, and the workers of each kind. */
+export const PRODUCT_ROLES = ['api', 'smtp', ...WORKER_ROLES] as const;
 export type ProductRole = (typeof PRODUCT_ROLES)[number];
 
 export interface RunningRoles {
@@ -44,9 +46,22 @@ export async function startRoles(
       });
       ending.push(() => api.close());
     }
+    if (roles.includes('smtp')) {
+      const door = await startMailDoor(deps, mailDoorOptions(config));
+      ending.push(() => door.close());
+    }
     return { failed: workers?.failed ?? new Promise<never>(() => undefined), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function mailDoorOptions({ host, smtp }: Config): MailDoorOptions {
+  const { port, maxBytes, certFile, keyFile } = smtp;
+  if (certFile === undefined && keyFile === undefined) return { host, port, maxBytes };
+  if (certFile === undefined || keyFile === undefined)
+    throw new ConfigError('POSTROOM_SMTP_TLS_CERT and POSTROOM_SMTP_TLS_KEY are wanted together.');
+  const tls = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  return { host, port, maxBytes, tls };
 }
