@@ -57,20 +57,29 @@ async function read(
   store: (chunks: AsyncIterable<Buffer>) => Promise<StoredBlob>,
 ): Promise<Buffer | StoredBlob> {
   const chunks = stream.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+  try {
+    const head = await readHead(chunks);
+    const source = Buffer.isBuffer(head) ? head : await store(continued(head, chunks));
+    if (stream.sizeExceeded) throw tooLarge(maxBytes);
+    return source;
+  } catch (error) {
+    throw error instanceof BlobTooLarge ? tooLarge(maxBytes) : error;
+  } finally {
+    await chunks.return?.(); // lets go of the stream, so that its rest can be dropped
+  }
+}
+
+/** The whole of a small mail, or the first chunks of a larger one. */
+async function readHead(chunks: AsyncIterator<Buffer>): Promise<Buffer | Buffer[]> {
   const head: Buffer[] = [];
   let bytes = 0;
-  for (;;) {
+  while (bytes <= IN_MEMORY_BYTES) {
     const next = await chunks.next();
-    if (next.done) break;
+    if (next.done) return Buffer.concat(head);
     head.push(next.value);
     bytes += next.value.length;
-    if (bytes <= IN_MEMORY_BYTES) continue;
-    const blob = await storeTooLargeAware(() => store(continued(head, chunks)), maxBytes);
-    refuseOversize(stream, maxBytes);
-    return blob;
   }
-  refuseOversize(stream, maxBytes);
-  return Buffer.concat(head);
+  return head;
 }
 
 async function* continued(
@@ -83,21 +92,6 @@ async function* continued(
     if (next.done) return;
     yield next.value;
   }
-}
-
-async function storeTooLargeAware(
-  store: () => Promise<StoredBlob>,
-  maxBytes: number,
-): Promise<StoredBlob> {
-  try {
-    return await store();
-  } catch (error) {
-    throw error instanceof BlobTooLarge ? tooLarge(maxBytes) : error;
-  }
-}
-
-function refuseOversize(stream: SMTPServerDataStream, maxBytes: number): void {
-  if (stream.sizeExceeded) throw tooLarge(maxBytes);
 }
 
 function tooLarge(maxBytes: number): DoorError {

@@ -44,6 +44,18 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
   const underWay = new Set<Promise<void>>();
   const { cert, key } = options.tls ?? doorCertificate(deps.config.home, options.host);
 
+  /** Tells the client the outcome of `work`; it never rejects. */
+  async function answer(done: Answer, work: () => Promise<string | void>): Promise<void> {
+    let said: string | void;
+    try {
+      said = await work();
+    } catch (error) {
+      done(answerTo(deps, error));
+      return;
+    }
+    done(null, said ?? undefined);
+  }
+
   async function accept(address: SMTPServerAddress, session: SMTPServerSession): Promise<void> {
     const known = recipients.get(session) ?? new Map<string, Recipient>();
     known.set(address.address, await recipientChannel(deps, address.address));
@@ -58,7 +70,7 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
       from: mailFrom === false || mailFrom.address === '' ? null : mailFrom.address,
       recipients: wanted,
       maxBytes: options.maxBytes,
-    });
+    }).finally(() => stream.resume()); // what is not read is dropped, so that the answer can be given
     for (const { channel, pending } of stored) {
       sourcesAccepted.inc({ provider: channel.provider });
       flush.add(channel.id, pending);
@@ -84,19 +96,12 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
       done();
     },
     onRcptTo(address, session, done) {
-      accept(address, session).then(
-        () => done(),
-        (error: unknown) => done(answerTo(deps, error)),
-      );
+      void answer(done, async () => {
+        await accept(address, session);
+      });
     },
     onData(stream, session, done) {
-      const taking = take(stream, session).then(
-        (answer) => done(null, answer),
-        (error: unknown) => {
-          stream.resume(); // the rest is read and dropped, so that the answer can be given
-          done(answerTo(deps, error));
-        },
-      );
+      const taking = answer(done, async () => take(stream, session));
       underWay.add(taking);
       void taking.finally(() => underWay.delete(taking));
     },
@@ -115,6 +120,8 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
     },
   };
 }
+
+type Answer = (error?: Error | null, text?: string) => void;
 
 /** What the client is told: our own refusals as they are, everything else "later". */
 function answerTo(deps: ApiDeps, error: unknown): Error {
