@@ -41,6 +41,8 @@ export interface Database {
     state: Generated<string>;
     detail: Generated<string>;
     last_error: MaybeJson<{ type: string; detail: string; at: string }>;
+    /** Since when it needs an admin; cleared when it watches again, whatever was tried in between. */
+    attention_since: MaybeTime;
     import: MaybeJson<{ done: number; total: number }>;
     messages_received: Generated<number>;
     last_message_at: MaybeTime;

@@ -49,6 +49,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   let failures = input.failures ?? 0;
   let underWay = new CancellationScope();
   let shown = '';
+  let told = '';
 
   setHandler(defineSignal(NUDGE_SIGNAL), () => void (nudged = true));
   setHandler(defineSignal(CHANGED_SIGNAL), () => {
@@ -59,6 +60,8 @@ export async function mailbox(input: MailboxInput): Promise<void> {
 
   for (;;) {
     changed = false;
+    // The admin's change showed a state of its own: whatever is so is told anew.
+    told = '';
     const plan = await loadMailbox(ref);
     if (plan.desired === 'stopped') {
       show('stopped', 'Stopped by an admin.');
@@ -104,7 +107,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
         state: 'watching',
         detail: plan.isRead ? 'Waiting for mail.' : 'The door is open.',
         error: null,
-        nextSweepAt: inSeconds(seconds),
+        nextSweepAt: plan.isRead ? inSeconds(seconds) : null,
       });
       if (!plan.canWait) {
         await condition(attention, seconds * 1000, { summary: 'next sweep' });
@@ -114,7 +117,10 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       waiting ??= startWaiting(ref, queue);
       const current = waiting;
       await condition(() => attention() || current.done || workflowInfo().continueAsNewSuggested);
-      if (current.done) waiting = null;
+      if (current.done) {
+        waiting = null;
+        told = '';
+      }
     }
   }
 
@@ -145,9 +151,10 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   }
 
   async function report(next: MailboxStateReport): Promise<void> {
-    const news = shown !== next.state || next.error !== null;
     show(next.state, next.detail, next.nextSweepAt);
-    if (news) await recordMailboxState(ref, next);
+    if (told === next.state && next.error === null) return;
+    told = next.state;
+    await recordMailboxState(ref, next);
   }
 }
 

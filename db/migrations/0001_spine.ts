@@ -99,6 +99,7 @@ const TABLES = [
      state text not null default 'stopped',
      detail text not null default '',
      last_error jsonb,
+     attention_since timestamptz,
      import jsonb,
      messages_received bigint not null default 0,
      last_message_at timestamptz,

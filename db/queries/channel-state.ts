@@ -22,8 +22,6 @@ export interface ChannelStateReport {
   readonly nextSweepAt: string | null;
 }
 
-const TROUBLED = new Set<string>(['needs_attention']);
-
 /**
  * Writes what the mailbox workflow says, unless the admin wants something else by now; raises
  * `channel.needs_attention` and `channel.recovered` as the channel goes in and out of trouble.
@@ -38,7 +36,7 @@ export async function recordChannelState(
   await inTenant(db, tenantId, async (tx) => {
     const before = await tx
       .selectFrom('channels')
-      .select(['name', 'provider', 'state', 'desired_state'])
+      .select(['name', 'provider', 'attention_since', 'desired_state'])
       .where('id', '=', channelId)
       .forUpdate()
       .executeTakeFirst();
@@ -52,11 +50,14 @@ export async function recordChannelState(
         ...(report.error
           ? { last_error: JSON.stringify({ ...report.error, at: new Date() }) }
           : {}),
-        ...(report.state === 'watching' ? { import: null } : {}),
+        ...(report.state === 'watching' ? { import: null, attention_since: null } : {}),
+        ...(report.state === 'needs_attention'
+          ? { attention_since: sql<Date>`coalesce(attention_since, now())` }
+          : {}),
       })
       .where('id', '=', channelId)
       .execute();
-    const type = transition(before.state, report.state);
+    const type = transition(before.attention_since !== null, report.state);
     if (!type) return;
     const channel = {
       id: channelId,
@@ -71,12 +72,11 @@ export async function recordChannelState(
 }
 
 function transition(
-  before: string,
-  after: string,
+  inTrouble: boolean,
+  after: ChannelState,
 ): 'channel.needs_attention' | 'channel.recovered' | null {
-  if (!TROUBLED.has(before) && TROUBLED.has(after)) return 'channel.needs_attention';
-  if (TROUBLED.has(before) && after === 'watching') return 'channel.recovered';
-  return null;
+  if (!inTrouble && after === 'needs_attention') return 'channel.needs_attention';
+  return inTrouble && after === 'watching' ? 'channel.recovered' : null;
 }
 
 /** Shows a first import's progress. */
