@@ -59,6 +59,7 @@ export function openDeps(config: Config, log: Logger = createLogger(config.logLe
       return network;
     },
     async close() {
+      relay.close();
       await client.connection.close();
       await db.destroy();
     },

@@ -37,6 +37,7 @@ import {
   type TicketRef,
 } from '../../workflows/contracts/ticket.ts';
 import {
+  REPLAY_SIGNAL,
   webhookDeliveryWorkflowId,
   webhookDeliveryWorkflowType,
   type WebhookDeliveryInput,
@@ -48,6 +49,13 @@ const NO_DEADLINE_DELAY_MS = 365 * 24 * 3600 * 1000;
 const PARALLEL = 30;
 const COMMAND_TIMEOUT_MS = 20_000;
 
+/** Longest wait for one call while handing over. */
+const HAND_OVER_TIMEOUT_MS = 5_000;
+/** Temporal did not answer: nobody waits for it again before this. */
+const AWAY_MS = 2_000;
+/** Work kept in memory for when Temporal is back; beyond it the drain alone remembers. */
+const MOST_LEFT = 1_000;
+
 type Done = { kind: OutboxKind; ref: string; version: number };
 
 /** Hands committed work to Temporal. What fails stays in Postgres, where the drain finds it. */
@@ -57,6 +65,9 @@ export class TemporalRelay implements Relay {
   readonly #target: TemporalTarget;
   readonly #log: Logger;
   #eager: Client | null = null;
+  #awayUntil = 0;
+  #left: PendingWork[] = [];
+  #again: NodeJS.Timeout | null = null;
 
   constructor(client: Client, db: Db, target: TemporalTarget, log: Logger) {
     this.#client = client;
@@ -71,6 +82,7 @@ export class TemporalRelay implements Relay {
   }
 
   async flush(work: PendingWork): Promise<void> {
+    if (Date.now() < this.#awayUntil) return this.#leave(work);
     const done: Done[] = [];
     const started: string[] = [];
     const steps = [
@@ -93,8 +105,12 @@ export class TemporalRelay implements Relay {
         started.push(item.deliveryId);
       }),
     ];
-    const failures = await allBounded(steps, PARALLEL);
+    const failures = await this.#bounded(() => allBounded(steps, PARALLEL));
     if (failures.length > 0) {
+      if (failures.some(isAway)) {
+        this.#awayUntil = Date.now() + AWAY_MS;
+        this.#leave(work);
+      }
       this.#log.warn(
         { tenant: work.tenantId, left: failures.length, err: messageOf(failures[0]) },
         'Temporal did not take all of it; the drain will hand over the rest',
@@ -118,6 +134,31 @@ export class TemporalRelay implements Relay {
         'the outbox could not be cleared; its work will be handed over once more, without effect',
       );
     }
+  }
+
+  /** Stops trying; what is left stands in Postgres. */
+  close(): void {
+    if (this.#again) clearTimeout(this.#again);
+    this.#again = null;
+    this.#left = [];
+  }
+
+  /** Kept for when Temporal is back, so that its return is noticed within seconds. */
+  #leave(work: PendingWork): void {
+    if (this.#left.length < MOST_LEFT) this.#left.push(work);
+    this.#again ??= setTimeout(() => void this.#tryAgain(), AWAY_MS).unref();
+  }
+
+  async #tryAgain(): Promise<void> {
+    const left = this.#left;
+    this.#again = null;
+    this.#left = [];
+    this.#awayUntil = 0;
+    for (const work of left) await this.flush(work);
+  }
+
+  #bounded<T>(work: () => Promise<T>): Promise<T> {
+    return this.#client.connection.withDeadline(Date.now() + HAND_OVER_TIMEOUT_MS, work);
   }
 
   async command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome> {
@@ -217,14 +258,25 @@ export class TemporalRelay implements Relay {
 
   async #startDelivery(tenantId: string, item: PendingWork['deliveries'][number]): Promise<void> {
     const input: WebhookDeliveryInput = { tenantId, deliveryId: item.deliveryId };
+    const options = {
+      workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
+      taskQueue: this.#queue(QUEUE.deliveries),
+      args: [input] as [WebhookDeliveryInput],
+      typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: tenantId }],
+      priority: { fairnessKey: tenantId },
+      staticSummary: `${item.type} → ${item.endpointId}`,
+    };
+    if (item.run > 1) {
+      await this.#client.workflow.signalWithStart(webhookDeliveryWorkflowType, {
+        ...options,
+        signal: REPLAY_SIGNAL,
+        signalArgs: [],
+      });
+      return;
+    }
     try {
       await (this.#eager ?? this.#client).workflow.start(webhookDeliveryWorkflowType, {
-        workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
-        taskQueue: this.#queue(QUEUE.deliveries),
-        args: [input],
-        typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: tenantId }],
-        priority: { fairnessKey: tenantId },
-        staticSummary: `${item.type} → ${item.endpointId}`,
+        ...options,
         requestEagerStart: this.#eager !== null,
       });
     } catch (error) {
@@ -233,7 +285,7 @@ export class TemporalRelay implements Relay {
   }
 }
 
-/** Runs steps a few at a time; returns what was thrown. */
+/** Runs steps a few at a time, none once Temporal is away; returns what was thrown. */
 async function allBounded(
   steps: readonly (() => Promise<void>)[],
   width: number,
@@ -242,6 +294,7 @@ async function allBounded(
   const queue = steps.values();
   const runners = Array.from({ length: Math.min(width, steps.length) }, async () => {
     for (const step of queue) {
+      if (failures.some(isAway)) return;
       try {
         await step();
       } catch (error) {
@@ -251,6 +304,18 @@ async function allBounded(
   });
   await Promise.all(runners);
   return failures;
+}
+
+/** https://grpc.io/docs/guides/status-codes/ */
+const GRPC = { cancelled: 1, deadlineExceeded: 4, unavailable: 14 };
+const AWAY_CODES: readonly unknown[] = [GRPC.cancelled, GRPC.deadlineExceeded, GRPC.unavailable];
+
+/** The server gave no answer; anything else is an answer, and the item's own trouble. */
+function isAway(error: unknown): boolean {
+  return (
+    AWAY_CODES.includes((error as { code?: unknown } | null)?.code) ||
+    AWAY_CODES.includes((error as { cause?: { code?: unknown } } | null)?.cause?.code)
+  );
 }
 
 function messageOf(error: unknown): string {
