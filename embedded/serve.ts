@@ -20,12 +20,13 @@ async function main(): Promise<number> {
     process.stdout.write(HELP);
     return values.help ? 0 : 2;
   }
+  const stopping = stopRequest(); // from now on, so that a signal in mid-start ends it in order
   const config = loadConfig();
   const log = createLogger(config.logLevel);
   const roles = await startRoles(config, log, values.role.split(',').map(known));
   log.info({ roles: values.role }, 'running');
   const fault = await Promise.race([
-    stopRequest().then(() => undefined),
+    stopping.then(() => undefined),
     roles.failed.catch((error: unknown) => error),
   ]);
   if (fault !== undefined) log.fatal({ err: fault }, 'a worker failed; ending');

@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execFile, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { bareEnvironment, startedProduct, type RunningProduct } from '../harness/index.ts';
+import {
+  bareEnvironment,
+  eventually,
+  startedProduct,
+  type RunningProduct,
+} from '../harness/index.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -67,6 +71,7 @@ describe('npm start', () => {
   }, 120_000);
 
   it('leaves nothing behind when npm itself is killed', async () => {
+    // Its kill reaches neither the shell nor Node below it.
     const npm = spawn('npm', ['start', '--silent'], {
       cwd: root,
       env: bareEnvironment(product.env),
@@ -103,16 +108,4 @@ function bash(command: string, env: Readonly<Record<string, string>> = {}): Prom
         error ? fail(new Error(`${command}\n${stderr}`, { cause: error })) : done(stdout),
     );
   });
-}
-
-async function eventually(check: () => void | Promise<void>, withinMs = 10_000): Promise<void> {
-  const deadline = Date.now() + withinMs;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > deadline) throw error;
-      await sleep(100);
-    }
-  }
 }

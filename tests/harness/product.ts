@@ -62,7 +62,12 @@ export async function startedProduct(options: ProductOptions = {}): Promise<Runn
   const exited = new Promise<number | NodeJS.Signals>((done) => {
     child.once('exit', (code, signal) => done(code ?? signal ?? 1));
   });
-  await untilSummary(child, output);
+  try {
+    await untilSummary(child, output);
+  } catch (error) {
+    if (options.home === undefined) rmSync(home, { recursive: true, force: true });
+    throw error;
+  }
   const running = readRunningState(home);
   if (running === null) throw new Error(`No running.json in ${home}:\n${output.stderr}`);
   const stop = async () => {

@@ -1,0 +1,58 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { simpleParser, type ParsedMail } from 'mailparser';
+import { createTransport, type SendMailOptions } from 'nodemailer';
+import { SMTPServer } from 'smtp-server';
+
+export interface CustomersServer {
+  readonly port: number;
+  /** What was delivered to the customer, oldest first. */
+  readonly mails: readonly ParsedMail[];
+  close(): Promise<void>;
+}
+
+/** The customer's mail server: a small one on loopback that takes everything. */
+export async function customersServer(): Promise<CustomersServer> {
+  const mails: ParsedMail[] = [];
+  const server = new SMTPServer({
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    disableReverseLookup: true,
+    closeTimeout: 500,
+    onData(stream, _session, done) {
+      simpleParser(stream).then(
+        (mail) => {
+          mails.push(mail);
+          done();
+        },
+        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+      );
+    },
+  });
+  server.on('error', () => undefined); // a sender that breaks off comes again
+  server.listen(0, '127.0.0.1');
+  await once(server.server, 'listening');
+  const { port } = server.server.address() as AddressInfo; // a TCP listener has one
+  return {
+    port,
+    mails,
+    close: () => new Promise((done) => server.close(() => done())),
+  };
+}
+
+/** Sends one mail as the customer's own program would. Returns what the door answered. */
+export async function sendAsCustomer(
+  door: { readonly smtpHost: string; readonly smtpPort: number },
+  mail: SendMailOptions,
+): Promise<string> {
+  const transport = createTransport({
+    host: door.smtpHost,
+    port: door.smtpPort,
+    tls: { rejectUnauthorized: false }, // the door's certificate may be one it made itself
+  });
+  try {
+    const { response } = await transport.sendMail(mail);
+    return response;
+  } finally {
+    transport.close();
+  }
+}
