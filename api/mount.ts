@@ -127,7 +127,9 @@ function plain(declared: AnyRoute, { checkAnswers }: ApiDeps, result: unknown): 
 }
 
 async function send(res: Response, answer: PlainAnswer | Answer<unknown>): Promise<void> {
-  res.set({ 'Cache-Control': 'no-store', ...answer.headers });
+  const headers = { 'Cache-Control': 'no-store', ...answer.headers };
+  // Not `res.set`, which would add a charset that the bytes may not have.
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
   if (answer instanceof Answer) {
     res.status(answer.status ?? 200);
     await pipeline(Readable.from(answer.stream!, { objectMode: false }), res);

@@ -1,10 +1,16 @@
 import type { AnyRoute } from '../route.ts';
+import { agentRoutes } from './agents.ts';
 import { apiKeyRoutes } from './api-keys.ts';
 import { attachmentRoutes } from './attachments.ts';
+import { calendarRoutes } from './calendars.ts';
 import { channelActionRoutes } from './channel-actions.ts';
 import { channelRoutes } from './channels.ts';
+import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
+import { setAsideRoutes } from './set-aside.ts';
+import { slaPolicyRoutes } from './sla-policies.ts';
+import { teamRoutes } from './teams.ts';
 import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 
 /** Every route of /v1; one file per resource. */
@@ -13,6 +19,12 @@ export const routes: readonly AnyRoute[] = [
   ...channelActionRoutes,
   ...attachmentRoutes,
   ...eventRoutes,
+  ...agentRoutes,
+  ...calendarRoutes,
+  ...contactRoutes,
+  ...setAsideRoutes,
+  ...slaPolicyRoutes,
+  ...teamRoutes,
   ...apiKeyRoutes,
   ...webhookEndpointRoutes,
   ...deliveryRoutes,
