@@ -18,6 +18,8 @@ const CHANNEL = {
 
 const POLICY = {
   name: 'Standard',
+  // Last: a policy that is made with some condition counts before it.
+  position: 100,
   targets: {
     low: { first_response_minutes: 480, next_response_minutes: 960, resolution_minutes: 5760 },
     normal: { first_response_minutes: 240, next_response_minutes: 480, resolution_minutes: 2880 },

@@ -6,26 +6,25 @@ import { SMTPServer } from 'smtp-server';
 
 export interface CustomersServer {
   readonly port: number;
-  /** What was delivered to the customer, oldest first. */
-  readonly mails: readonly ParsedMail[];
+  /** The first mail that was delivered to the customer, as another's library reads it; null before. */
+  firstMail(): Promise<ParsedMail | null>;
   close(): Promise<void>;
 }
 
 /** The customer's mail server: a small one on loopback that takes everything. */
 export async function customersServer(): Promise<CustomersServer> {
-  const mails: ParsedMail[] = [];
+  const raw: Buffer[] = [];
   const server = new SMTPServer({
     disabledCommands: ['AUTH', 'STARTTLS'],
     disableReverseLookup: true,
     closeTimeout: 500,
     onData(stream, _session, done) {
-      simpleParser(stream).then(
-        (mail) => {
-          mails.push(mail);
-          done();
-        },
-        (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
-      );
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.on('end', () => {
+        raw.push(Buffer.concat(chunks));
+        done();
+      });
     },
   });
   server.on('error', () => undefined); // a sender that breaks off comes again
@@ -34,7 +33,7 @@ export async function customersServer(): Promise<CustomersServer> {
   const { port } = server.server.address() as AddressInfo; // a TCP listener has one
   return {
     port,
-    mails,
+    firstMail: async () => (raw[0] ? simpleParser(raw[0]) : null),
     close: () => new Promise((done) => server.close(() => done())),
   };
 }

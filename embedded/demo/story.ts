@@ -73,10 +73,11 @@ async function agentAnswers(context: DemoContext, stage: Stage, { id, workflow_u
   await terminal.step('An agent answers');
   const text = 'Dear Ada,\n\nplease unplug it. What does its log say?\n\nBea, Support';
   await api.post(`/v1/tickets/${id}/messages`, { text }, z.unknown());
-  const { mails } = stage.customers;
-  const mail = await eventually('the answer reached the customer', () => mails[0] ?? null, {
-    signal,
-  });
+  const mail = await eventually(
+    'the answer reached the customer',
+    () => stage.customers.firstMail(),
+    { signal },
+  );
   const messageId = mail.messageId ?? '';
   terminal.quote(`${mail.from?.text ?? ''} → ${CUSTOMER.name}: ${mail.subject ?? ''}`);
   terminal.say(`It left by SMTP as ${messageId}`);
