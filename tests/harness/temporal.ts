@@ -50,9 +50,12 @@ async function untilServed(client: Client): Promise<void> {
  */
 export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
   const server = await timeSkippingServer(process.env, silentProgress);
-  return TestWorkflowEnvironment.createTimeSkipping(
+  const environment = await TestWorkflowEnvironment.createTimeSkipping(
     'path' in server
       ? { server: { executable: { type: 'existing-path', path: server.path } } }
       : {},
   );
+  // The server starts with its clock running away; from here on time passes only where a test lets it.
+  await environment.connection.testService!.lockTimeSkipping({});
+  return environment;
 }
