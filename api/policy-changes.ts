@@ -1,28 +1,38 @@
+import type { Db } from '../db/connection.ts';
+import { clearOutbox } from '../db/queries/outbox.ts';
 import type { ToldTicket } from '../db/queries/policy-changes.ts';
-import type { PendingWork, Relay } from '../workflows/contracts/relay.ts';
+import type { TenantId } from '../domain/ids.ts';
+import { TemporalUnavailable, type PendingWork, type Relay } from '../workflows/contracts/relay.ts';
 
 /** Updates under way at once: the tickets' workers have agents' replies to do as well. */
 const PARALLEL = 20;
 
 /**
  * Tells running tickets of a changed policy or calendar, after `queuePolicyChanges` was committed: each by an Update.
- * What can't be told now stays in the outbox, and the drain wakes the ticket to it. Needs no awaiting.
+ * What can't be told now stays in the outbox, and the drain wakes the ticket to it; so nobody has to wait for this.
  */
 export async function tellPolicyChange(
-  relay: Relay,
+  { db, relay }: { db: Db; relay: Relay },
   pending: PendingWork,
-  told: readonly ToldTicket[],
+  tickets: readonly ToldTicket[],
 ): Promise<void> {
-  const queue = told.values();
-  const untold = new Set<string>();
+  const { tenantId } = pending;
+  const queue = tickets.values();
+  const told: string[] = [];
   const teller = async () => {
     for (const { ticketId, commandId } of queue) {
-      await relay
-        .command({ tenantId: pending.tenantId, ticketId }, 'policyChanged', commandId)
-        .catch(() => untold.add(ticketId)); // its outbox row stands
+      try {
+        await relay.command({ tenantId, ticketId }, 'policyChanged', commandId);
+        told.push(ticketId);
+      } catch (error) {
+        if (!(error instanceof TemporalUnavailable)) throw error;
+      }
     }
   };
   await Promise.all(Array.from({ length: PARALLEL }, teller));
-  // A told ticket's wake finds nothing left to do; it costs one signal and clears its outbox row.
-  await relay.flush(pending);
+  const done = told.flatMap((ref) => {
+    const version = pending.ticketWakes.get(ref)?.version;
+    return version === undefined ? [] : [{ kind: 'ticket_wake' as const, ref, version }];
+  });
+  await clearOutbox(db, tenantId as TenantId, done);
 }
