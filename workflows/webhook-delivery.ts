@@ -1,13 +1,16 @@
 import {
   ApplicationFailure,
   CancellationScope,
+  defineSignal,
+  isCancellation,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
+  setHandler,
 } from '@temporalio/workflow';
 import type { DeliveryActivities } from '../activities/deliveries.ts';
 import { DELIVER_AGAIN, DELIVER_FIRST } from '../activities/options.ts';
-import type { WebhookDeliveryInput } from './contracts/webhook-delivery.ts';
+import { REPLAY_SIGNAL, type WebhookDeliveryInput } from './contracts/webhook-delivery.ts';
 
 const { deliverFirst } = proxyLocalActivities<DeliveryActivities>(DELIVER_FIRST);
 const { deliverAgain } = proxyActivities<DeliveryActivities>({
@@ -20,6 +23,22 @@ const { deliverAgain } = proxyActivities<DeliveryActivities>({
  * retries of one activity, which write no history. Given up, the workflow ends as Failed.
  */
 export async function webhookDelivery(input: WebhookDeliveryInput): Promise<void> {
+  const replay = { asked: false };
+  setHandler(defineSignal(REPLAY_SIGNAL), () => {
+    replay.asked = true;
+  });
+  for (;;) {
+    replay.asked = false;
+    try {
+      await deliver(input);
+      if (!replay.asked) return;
+    } catch (failure) {
+      if (!replay.asked || isCancellation(failure)) throw failure;
+    }
+  }
+}
+
+async function deliver(input: WebhookDeliveryInput): Promise<void> {
   const first = await firstAttempt(input);
   if (first === 'delivered') return;
   if (first === 'failed')

@@ -170,7 +170,8 @@ function readWork(db: Db, tenantId: TenantId, ids: readonly string[]) {
   return inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('deliveries')
-      .select(['id as deliveryId', 'event_id as eventId', 'endpoint_id as endpointId', 'type'])
+      .select(['id as deliveryId', 'event_id as eventId', 'endpoint_id as endpointId'])
+      .select(['type', 'run'])
       .where('tenant_id', '=', tenantId)
       .where('id', 'in', ids)
       .execute(),

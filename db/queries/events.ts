@@ -66,6 +66,7 @@ export async function writeEvents(
       eventId: delivery.event_id,
       endpointId: delivery.endpoint_id,
       type: delivery.type,
+      run: 1,
     });
   }
 }

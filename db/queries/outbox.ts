@@ -16,8 +16,13 @@ export class Pending implements PendingWork {
     { wakeAt: string | null; summary: string; version: number }
   >();
   readonly ticketWakes = new Map<string, { summary: string; version: number }>();
-  readonly deliveries: { deliveryId: string; eventId: string; endpointId: string; type: string }[] =
-    [];
+  readonly deliveries: {
+    deliveryId: string;
+    eventId: string;
+    endpointId: string;
+    type: string;
+    run: number;
+  }[] = [];
 
   constructor(tenantId: TenantId) {
     this.tenantId = tenantId;

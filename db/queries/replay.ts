@@ -96,7 +96,7 @@ async function begin(
            leased_until = now() + case when d.id = any(${own}) then ${LEASE}::interval else '0'::interval end
       from webhook_endpoints e
      where d.tenant_id = ${pending.tenantId} and d.id = any(${ids}) and e.id = d.endpoint_id
-    returning d.id as "deliveryId", d.event_id as "eventId", d.endpoint_id as "endpointId", d.type`.execute(
+    returning d.id as "deliveryId", d.event_id as "eventId", d.endpoint_id as "endpointId", d.type, d.run`.execute(
     tx,
   );
   pending.deliveries.push(...rows.filter((row) => own.includes(row.deliveryId)));
@@ -122,6 +122,7 @@ export async function createPing(
       eventId: newId('event'),
       endpointId,
       type: 'ping',
+      run: 1,
     };
     await tx
       .insertInto('events')

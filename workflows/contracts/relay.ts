@@ -17,6 +17,8 @@ export interface PendingWork {
     eventId: string;
     endpointId: string;
     type: string;
+    /** Above 1 it is a replay: the workflow of the run before may be about to end. */
+    run: number;
   }[];
 }
 

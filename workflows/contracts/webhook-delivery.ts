@@ -13,3 +13,9 @@ export interface WebhookDeliveryInput {
   readonly tenantId: string;
   readonly deliveryId: string;
 }
+
+/**
+ * The delivery was put back to pending. A replay goes by signalWithStart, so that one that meets the workflow of the
+ * run before in its last moments is not lost.
+ */
+export const REPLAY_SIGNAL = 'replay';

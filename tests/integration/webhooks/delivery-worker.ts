@@ -48,7 +48,7 @@ export async function deliveryWorker(place: Place, bundle?: WorkflowBundle) {
     dataConverter: dataConverter(keys),
     shutdownGraceTime: '2 seconds',
   });
-  return { worker, connection, db, keys };
+  return { worker, connection, db, keys, network };
 }
 
 export function deliveryBundle(): Promise<WorkflowBundle> {

@@ -26,7 +26,7 @@ export async function startWebhooks() {
   const { address, namespace } = await testTemporal();
   const place: Place = { databaseUrl, address, namespace, masterKey: KeyRing.generate() };
   const bundle = await deliveryBundle();
-  const { worker, connection, db, keys } = await deliveryWorker(place, bundle);
+  const { worker, connection, db, keys, network } = await deliveryWorker(place, bundle);
   const client = new Client({ connection, namespace, dataConverter: dataConverter(keys) });
   await registerSearchAttributes(client, namespace);
   const { temporal } = loadConfig({ TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
@@ -83,6 +83,14 @@ export async function startWebhooks() {
       }
     },
 
+    async untilStatus(item: Pending['deliveries'][number], status: ListedDelivery['status']) {
+      const patience = Date.now() + 20_000;
+      while ((await settled(db, tenantId, item.deliveryId)).status !== status) {
+        if (Date.now() > patience) throw new Error(`${item.deliveryId} did not become ${status}`);
+        await sleep(20);
+      }
+    },
+
     /** As if every writer had crashed long ago. */
     endLeases: () =>
       inTenant(db, tenantId, (tx) =>
@@ -101,6 +109,8 @@ export async function startWebhooks() {
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
       running = Promise.resolve();
+      relay.close();
+      await network.close();
       await connection.close();
       await db.destroy();
     },

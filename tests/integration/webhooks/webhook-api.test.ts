@@ -218,7 +218,7 @@ describe('deliveries', () => {
     expect(status).toBe(202);
     expect(body).toMatchObject({ type: 'ping', endpoint_id: id, status: 'pending', attempts: [] });
     expect(flushed()).toEqual([
-      { deliveryId: body.id, eventId: body.event_id, endpointId: id, type: 'ping' },
+      { deliveryId: body.id, eventId: body.event_id, endpointId: id, type: 'ping', run: 1 },
     ]);
     const loaded = await loadDelivery(api.db, api.keys, acme.tenantId, body.id);
     expect(loaded!.event).toMatchObject({ type: 'ping', ticket_id: null, sequence: null });
@@ -231,7 +231,7 @@ describe('deliveries', () => {
     const { status, body } = await acme.call('POST', path);
     expect(status).toBe(202);
     expect(body).toMatchObject({ status: 'pending', attempts: [{ status_code: 500 }] });
-    expect(flushed()).toEqual([item]);
+    expect(flushed()).toEqual([{ ...item, run: 2 }]);
     const loaded = await loadDelivery(api.db, api.keys, acme.tenantId, item!.deliveryId);
     expect(loaded).toMatchObject({ run: 2, attempts: 0, budget: 3, status: 'pending' });
     const again = await acme.call('POST', path);
