@@ -180,6 +180,7 @@ async function callOf(
   return createCall(provider, {
     channel,
     network: await deps.network(channel.facts.tenantId),
+    maxBytes: deps.config.smtp.maxBytes,
     log: deps.log,
     signal: alsoStop ? AbortSignal.any([cancelled, alsoStop]) : cancelled,
     heartbeat,

@@ -3,7 +3,7 @@ import type { ChannelFacts, ChannelProvider, ProviderCall } from './contract.ts'
 /** Per request to a provider, unless the channel's `timeout_seconds` says otherwise. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-type Ways = Pick<ProviderCall<unknown>, 'network' | 'log' | 'signal'>;
+type Ways = Pick<ProviderCall<unknown>, 'network' | 'log' | 'signal' | 'maxBytes'>;
 
 export interface CallParts extends Ways {
   readonly channel: { readonly facts: ChannelFacts; readonly settings: unknown };
@@ -17,7 +17,7 @@ export interface CallParts extends Ways {
  */
 export function createCall<Settings>(
   provider: ChannelProvider<Settings>,
-  { channel, network, log, signal, heartbeat = () => {} }: CallParts,
+  { channel, network, log, signal, maxBytes, heartbeat = () => {} }: CallParts,
 ): ProviderCall<Settings> {
   const settings = provider.manifest.settings.parse(channel.settings);
   return {
@@ -28,6 +28,7 @@ export function createCall<Settings>(
     log: log.child({ channel: channel.facts.id, tenant: channel.facts.tenantId }),
     heartbeat,
     timeoutMs: requestTimeoutMs(settings),
+    maxBytes,
   };
 }
 

@@ -19,6 +19,7 @@ export interface LoadedChannel {
     readonly tenantId: TenantId;
     readonly name: string;
     readonly address: string | null;
+    readonly createdAt: Date;
   };
   readonly provider: string;
   /** As the admin wrote them, secrets in place; `createCall` parses them with the provider's schema. */
@@ -45,7 +46,13 @@ export async function loadChannel(
 export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
   const id = row.id as ChannelId;
   return {
-    facts: { id, tenantId: row.tenant_id as TenantId, name: row.name, address: row.address },
+    facts: {
+      id,
+      tenantId: row.tenant_id as TenantId,
+      name: row.name,
+      address: row.address,
+      createdAt: row.created_at,
+    },
     provider: row.provider,
     settings: mergeSecrets(row.settings, openSecrets(row, keys)),
     rules: row.rules,

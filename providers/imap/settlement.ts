@@ -1,5 +1,5 @@
 import type { ImapFlow } from 'imapflow';
-import { openFolder, withConnection, type ImapCall } from './client.ts';
+import { openFolder, searchUids, withConnection, type ImapCall } from './client.ts';
 import { sequenceSet } from './sequence-set.ts';
 
 /**
@@ -59,17 +59,31 @@ export class Settlement {
 async function settle(client: ImapFlow, call: ImapCall, uids: readonly number[]): Promise<void> {
   const { after, move_to } = call.settings;
   const range = sequenceSet(uids);
-  const byUid = { uid: true };
   if (after === 'seen')
-    return confirmed(client.messageFlagsAdd(range, ['\\Seen'], byUid), 'mark mails as seen');
-  if (after === 'move')
-    return confirmed(client.messageMove(range, move_to!, byUid), `move mails to "${move_to}"`);
-  if (after !== 'delete') return;
-  // Without UIDPLUS an EXPUNGE would take what others have marked, too: marked is enough then.
-  return client.capabilities.has('UIDPLUS')
-    ? confirmed(client.messageDelete(range, byUid), 'delete mails')
-    : confirmed(client.messageFlagsAdd(range, ['\\Deleted'], byUid), 'mark mails as deleted');
+    await confirmed(client.messageFlagsAdd(range, ['\\Seen'], BY_UID), 'mark mails as seen');
+  else if (after === 'move') await move(client, range, move_to!);
+  else if (after === 'delete') await remove(client, range);
 }
+
+async function move(client: ImapFlow, range: string, to: string): Promise<void> {
+  const doing = `move mails to "${to}"`;
+  if (client.capabilities.has('MOVE'))
+    return confirmed(client.messageMove(range, to, BY_UID), doing);
+  // Those copied by an earlier try are marked deleted, and are not copied twice.
+  const left = await searchUids(client, { uid: range, deleted: false });
+  if (left.length === 0) return;
+  await confirmed(client.messageCopy(sequenceSet(left), to, BY_UID), doing);
+  await remove(client, sequenceSet(left));
+}
+
+/** Without UIDPLUS an EXPUNGE would take what others have marked, too: marked is enough then. */
+function remove(client: ImapFlow, range: string): Promise<void> {
+  return client.capabilities.has('UIDPLUS')
+    ? confirmed(client.messageDelete(range, BY_UID), 'delete mails')
+    : confirmed(client.messageFlagsAdd(range, ['\\Deleted'], BY_UID), 'mark mails as deleted');
+}
+
+const BY_UID = { uid: true };
 
 /** imapflow answers false where a server said no. */
 async function confirmed(command: Promise<unknown>, doing: string): Promise<void> {

@@ -92,6 +92,12 @@ namespace inbox {
     special_use = \\Sent
   }
 }
+service anvil {
+  # No penalty for an address after a wrong password: all tests come from the same.
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service imap-login {
   service_count = 0
   inet_listener imap {
