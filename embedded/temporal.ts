@@ -40,28 +40,31 @@ const PRAGMAS = [
 
 /** Starts the embedded server with its state on disk; it ends with this process, however that ends. */
 export async function startTemporal(options: TemporalOptions): Promise<EmbeddedTemporal> {
-  const port = options.port === 0 ? await freePort() : options.port;
-  const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
-  const address = `127.0.0.1:${port}`;
-  const server = startTethered({
-    name: 'temporal',
-    command: options.binary,
-    args: serverArguments(options, port, uiPort),
-    log: join(options.home, 'logs', 'temporal.log'),
-    stopSignal: 'TERM',
-  });
-  const problem = await untilReady(address, options.namespace, server);
-  if (problem !== undefined) {
+  for (let attempt = 1; ; attempt++) {
+    const port = options.port === 0 ? await freePort() : options.port;
+    const uiPort = options.uiPort === 0 ? await freePort() : options.uiPort;
+    const address = `127.0.0.1:${port}`;
+    const server = startTethered({
+      name: 'temporal',
+      command: options.binary,
+      args: serverArguments(options, port, uiPort),
+      log: join(options.home, 'logs', 'temporal.log'),
+      stopSignal: 'TERM',
+    });
+    const problem = await untilReady(address, options.namespace, server);
+    if (problem === undefined)
+      return {
+        address,
+        uiUrl: uiPort === undefined ? undefined : `http://127.0.0.1:${uiPort}`,
+        exited: server.exited,
+        stop: () => server.stop(),
+        logTail: (lines) => server.logTail(lines),
+      };
     await server.stop();
-    throw new Error(`The Temporal server did not start: ${problem}`);
+    // It takes further free ports of its own, and another program may be quicker at any of them.
+    if (attempt === 3 || !/address already in use|can't set port/i.test(problem))
+      throw new Error(`The Temporal server did not start: ${problem}`);
   }
-  return {
-    address,
-    uiUrl: uiPort === undefined ? undefined : `http://127.0.0.1:${uiPort}`,
-    exited: server.exited,
-    stop: () => server.stop(),
-    logTail: (lines) => server.logTail(lines),
-  };
 }
 
 function serverArguments(options: TemporalOptions, port: number, uiPort?: number): string[] {
