@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { TargetRefused } from './ssrf-guard.ts';
 
 export interface NetworkFault {
@@ -20,7 +21,6 @@ const WORDS: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: 'No connection to the host came about in time.',
   UND_ERR_SOCKET: 'The host broke the connection off before it answered.',
   UND_ERR_HEADERS_OVERFLOW: 'The answer’s headers are too large.',
-  HPE_INVALID_CONSTANT: 'What answered does not speak HTTP.',
   CERT_HAS_EXPIRED: 'The host’s certificate has expired.',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'The host’s certificate is self-signed.',
   SELF_SIGNED_CERT_IN_CHAIN: 'The host’s certificate comes from an authority that is not trusted.',
@@ -41,19 +41,21 @@ export function explainNetworkError(error: unknown): NetworkFault {
         code: 'bad_port',
         message: 'That port is one of those that fetch never calls (25, 6000 …).',
       };
+    if (each.name === 'HTTPParserError')
+      return { code: 'not_http', message: 'What answered does not speak HTTP.' };
     const code = codeOf(each);
     if (code === null) continue;
-    const known = WORDS[code] ?? (code.startsWith('HPE_') ? WORDS['HPE_INVALID_CONSTANT'] : null);
-    return { code, message: known ?? `The connection failed (${code}).` };
+    return { code, message: WORDS[code] ?? `The connection failed (${code}).` };
   }
   return { code: 'unknown', message: 'The connection failed.' };
 }
 
 /** The error, what it wraps, and of an AggregateError (every address failed) the first. */
 function* causes(error: unknown): Generator<Error> {
-  for (let at = error; at instanceof Error;) {
+  // Not instanceof: Node's own errors may be of another realm.
+  for (let at = error; isNativeError(at);) {
     yield at;
-    at = at instanceof AggregateError ? (at.errors[0] as unknown) : at.cause;
+    at = 'errors' in at && Array.isArray(at.errors) ? (at.errors[0] as unknown) : at.cause;
   }
 }
 
