@@ -116,7 +116,7 @@ async function untilReady(
       // gRPC waits a second after a refused connection, so a bare socket looks first.
       const refused =
         (await portRefused(address)) ?? (await namespaceServed(connection, namespace));
-      if (refused === undefined) return undefined;
+      if (refused === undefined && !ended) return undefined; // else it is another's answer
       if (ended) return `it ended at once.\n${server.logTail()}`;
       if (Date.now() > deadline)
         return `it does not answer after ${READY_WITHIN_MS / 1000} s (${refused}).\n${server.logTail()}`;
