@@ -8,6 +8,7 @@ import {
 } from '../db/queries/deliveries.ts';
 import { retryDelayMs } from '../domain/delivery-backoff.ts';
 import type { TenantId } from '../domain/ids.ts';
+import { webhookAttempts, webhookSeconds } from '../telemetry/webhook-metrics.ts';
 import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delivery.ts';
 import { postDelivery, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
@@ -121,6 +122,8 @@ export function createDeliveryActivities(
     });
     if (!recorded) return { state: 'retry', detail: 'A replay has begun meanwhile.', afterMs: 0 };
     const { status, attempt } = recorded;
+    webhookAttempts.inc({ outcome: status });
+    webhookSeconds.observe(answer.durationMs / 1000);
     deps.log.info(
       {
         tenant: tenantId,
