@@ -1,44 +1,90 @@
 import { z } from 'zod';
-import { createDocument } from 'zod-openapi';
+import { createDocument, type CreateDocumentOptions } from 'zod-openapi';
+import { DomainEvent } from '../domain/events.ts';
+import { Message, NormalizedMessage } from '../domain/message.ts';
 import { ProblemDocument } from './problem.ts';
 import { successStatus, type AnyRoute } from './route.ts';
 
+type SchemaOverride = Parameters<
+  Extract<CreateDocumentOptions['override'], (context: never) => unknown>
+>[0];
+
+const BYTES = { type: 'string' as const, format: 'binary' };
+const PROBLEM = { $ref: '#/components/responses/Problem' } as const;
+
 const REQUEST_ID = { 'X-Request-Id': 'Names this request in logs and problem documents.' };
+
+const RAW_MAIL_DOOR = {
+  operationId: 'postIngressMime',
+  summary: 'Hand in a raw mail (RFC 5322)',
+  description:
+    'For Postfix pipes, mail workers and scripts. Authorized by the `ingress_token` of the channel. It says yes only after the mail is stored; a repeat with the same Idempotency-Key gets the first `source_id`.',
+  tags: ['Doors'],
+  security: [{ bearer: [] }],
+  requestParams: {
+    path: z.object({ channel_id: z.string() }),
+    header: z.object({ 'Idempotency-Key': z.string().optional() }),
+  },
+  requestBody: { required: true, content: { 'message/rfc822': { schema: BYTES } } },
+  responses: {
+    '202': {
+      description: 'Stored.',
+      content: { 'application/json': { schema: z.object({ source_id: z.string() }) } },
+    },
+    ...Object.fromEntries(
+      ['400', '401', '404', '409', '413', '503'].map((status) => [status, PROBLEM]),
+    ),
+  },
+};
 
 /** OpenAPI 3.1 of the declared routes, from the same schemas that validate them. */
 export function openApiDocument(routes: readonly AnyRoute[], serverUrl: string) {
   const byPath = Map.groupBy(routes, (declared) => declared.path);
-  return createDocument({
-    openapi: '3.1.0',
-    info: {
-      title: 'Postroom',
-      version: '1',
-      description:
-        'Every channel a customer can write on comes in, becomes a ticket, and every answer goes out.',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-    },
-    servers: [{ url: serverUrl }],
-    security: [{ bearer: [] }, { apiKey: [] }],
-    tags: [...new Set(routes.flatMap(({ tags }) => tags))].map((name) => ({ name })),
-    components: {
-      securitySchemes: {
-        bearer: { type: 'http', scheme: 'bearer', description: 'An API key: `prk_…`.' },
-        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  return createDocument(
+    {
+      openapi: '3.1.0',
+      info: {
+        title: 'Postroom',
+        version: '1',
+        description:
+          'Every channel a customer can write on comes in, becomes a ticket, and every answer goes out.',
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
       },
-      responses: {
-        Problem: {
-          description: 'A problem document (RFC 9457).',
-          content: { 'application/problem+json': { schema: ProblemDocument } },
+      servers: [{ url: serverUrl }],
+      security: [{ bearer: [] }, { apiKey: [] }],
+      tags: [...new Set(routes.flatMap(({ tags }) => tags))].map((name) => ({ name })),
+      components: {
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer', description: 'An API key: `prk_…`.' },
+          apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        },
+        schemas: { NormalizedMessage, Message, Event: DomainEvent },
+        responses: {
+          Problem: {
+            description: 'A problem document (RFC 9457).',
+            content: { 'application/problem+json': { schema: ProblemDocument } },
+          },
         },
       },
+      paths: {
+        ...Object.fromEntries(
+          [...byPath].map(([path, declared]) => [
+            path,
+            Object.fromEntries(declared.map((one) => [one.method, operation(one)])),
+          ]),
+        ),
+        '/ingress/mime/{channel_id}': { post: RAW_MAIL_DOOR },
+      },
     },
-    paths: Object.fromEntries(
-      [...byPath].map(([path, declared]) => [
-        path,
-        Object.fromEntries(declared.map((one) => [one.method, operation(one)])),
-      ]),
-    ),
-  });
+    { override: openAnswers },
+  );
+}
+
+/** Answers may gain fields; only what is sent to us is closed. */
+function openAnswers({ jsonSchema, zodSchema, io }: SchemaOverride): void {
+  const { def } = zodSchema._zod;
+  if (io === 'output' && def.type === 'object' && def.catchall === undefined)
+    delete jsonSchema.additionalProperties;
 }
 
 function operation(declared: AnyRoute) {
@@ -61,8 +107,6 @@ function operation(declared: AnyRoute) {
   };
 }
 
-const PROBLEM = { $ref: '#/components/responses/Problem' } as const;
-
 function success({ response, downloads, responseHeaders }: AnyRoute) {
   const headers = Object.fromEntries(
     Object.entries({ ...REQUEST_ID, ...responseHeaders }).map(([name, description]) => [
@@ -75,8 +119,6 @@ function success({ response, downloads, responseHeaders }: AnyRoute) {
   if (response === undefined) return { description: 'Done.', headers };
   return { description: 'Done.', headers, content: { 'application/json': { schema: response } } };
 }
-
-const BYTES = { type: 'string' as const, format: 'binary' };
 
 function requestHeaders({ method, headers = {} }: AnyRoute) {
   const named = {
@@ -91,7 +133,7 @@ function requestHeaders({ method, headers = {} }: AnyRoute) {
   return fields.length === 0 ? {} : { header: z.object(Object.fromEntries(fields)) };
 }
 
-function requestBody({ body, bodyOptional, upload }: AnyRoute) {
+function requestBody({ body, documentedBody = body, bodyOptional, upload }: AnyRoute) {
   if (upload)
     return {
       requestBody: {
@@ -99,9 +141,12 @@ function requestBody({ body, bodyOptional, upload }: AnyRoute) {
         content: Object.fromEntries(upload.map((type) => [type, { schema: BYTES }])),
       },
     };
-  if (!body) return {};
+  if (!documentedBody) return {};
   return {
-    requestBody: { required: !bodyOptional, content: { 'application/json': { schema: body } } },
+    requestBody: {
+      required: !bodyOptional,
+      content: { 'application/json': { schema: documentedBody } },
+    },
   };
 }
 

@@ -92,6 +92,8 @@ export interface RouteDeclaration<
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
+  /** What OpenAPI shows instead of `body`, where a handler checks more than `body` can say. */
+  readonly documentedBody?: z.ZodType;
   /** The body may be left out; it is then read as `{}`. */
   readonly bodyOptional?: boolean;
   /** The body is not read here: the handler streams `call.upload`. Value: media types for OpenAPI. */

@@ -31,7 +31,7 @@ export function tokenMatches(channel: LoadedChannel, token: string): boolean {
 }
 
 /** Counts a call that a door does not let in. */
-export function refused(provider: string, problem: Problem): Problem {
-  doorRefusals.inc({ provider, code: problem.code });
+export function refused(provider: string, problem: Problem, code = problem.code): Problem {
+  doorRefusals.inc({ provider, code });
   return problem;
 }

@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler, Express } from 'express';
+import { findProvider } from '../../providers/registry.ts';
 import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
@@ -6,10 +7,10 @@ import { rawMailDoor } from './raw-mail.ts';
 import { vendorDoor, wholeBody } from './vendor-door.ts';
 
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
-export function mountIngress(app: Express, deps: ApiDeps): void {
+export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): void {
   app.post('/ingress/mime/:channelId', rawMailDoor(deps));
-  app.get('/ingress/:provider/:channelId', wholeBody(deps), vendorDoor(deps));
-  app.post('/ingress/:provider/:channelId', wholeBody(deps), vendorDoor(deps));
+  app.get('/ingress/:provider/:channelId', wholeBody(deps, find), vendorDoor(deps, find));
+  app.post('/ingress/:provider/:channelId', wholeBody(deps, find), vendorDoor(deps, find));
   app.use('/ingress', askAgainLater(deps));
 }
 

@@ -9,7 +9,6 @@ import {
   type DoorReceipt,
   type DoorRequest,
 } from '../../providers/contract.ts';
-import { findProvider } from '../../providers/registry.ts';
 import { sourcesAccepted } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { notFound, Problem } from '../problem.ts';
@@ -18,25 +17,27 @@ import { doorChannel, refused, refuseStopped, tokenMatches } from './channel.ts'
 /** Vendors give up after about ten seconds. */
 const RECEIVE_MS = 10_000;
 
+type FindProvider = (nameOrAlias: string) => ChannelProvider | undefined;
+
 interface DoorParams {
   readonly provider: string;
   readonly channelId: string;
 }
 
 /** Reads the whole body, as bytes: a vendor signs what it sent and not what a parser makes of it. */
-export function wholeBody(deps: ApiDeps): RequestHandler<DoorParams> {
+export function wholeBody(deps: ApiDeps, find: FindProvider): RequestHandler<DoorParams> {
   return (req, res, next) => {
     res.locals.route = '/ingress/{provider}/{channel_id}';
     const most = deps.config.smtp.maxBytes;
-    const limit = Math.min(doorOf(req.params.provider).door.maxBytes ?? most, most);
+    const limit = Math.min(doorOf(req.params.provider, find).door.maxBytes ?? most, most);
     express.raw({ type: () => true, limit })(req, res, next);
   };
 }
 
 /** A vendor's own webhook: verified, then its sources stored, then the channel's workflow nudged. */
-export function vendorDoor(deps: ApiDeps): RequestHandler<DoorParams> {
+export function vendorDoor(deps: ApiDeps, find: FindProvider): RequestHandler<DoorParams> {
   return async (req, res) => {
-    const { provider, door } = doorOf(req.params.provider);
+    const { provider, door } = doorOf(req.params.provider, find);
     const channel = await doorChannel(deps, provider.manifest.name, req.params.channelId);
     const request = doorRequest(req);
     const receipt = await receive(deps, provider, door, channel, request);
@@ -74,6 +75,7 @@ async function receive(
     throw refused(
       provider.manifest.name,
       new Problem(error.status, 'refused', 'This call is not let in.'),
+      error.code,
     );
   }
 }
@@ -98,7 +100,10 @@ async function stage(
 }
 
 /** @throws Problem 404 where the provider has no door. */
-function doorOf(name: string): { provider: ChannelProvider; door: DoorCapability<unknown> } {
+function doorOf(
+  name: string,
+  findProvider: FindProvider,
+): { provider: ChannelProvider; door: DoorCapability<unknown> } {
   const provider = findProvider(name);
   if (!provider?.door) throw notFound('door of provider', name);
   return { provider, door: provider.door };

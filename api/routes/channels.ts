@@ -48,13 +48,21 @@ const NewChannel = z
     provider: ProviderName,
     name: Name,
     address: Address.nullish(),
-    settings: Settings.default({}).meta({
-      description: 'By provider: see the schemas whose names end in `Settings`.',
-    }),
+    settings: Settings.default({}),
     rules: Rules.nullish(),
     is_active: z.boolean().default(true).meta({ description: 'False keeps it `stopped`.' }),
   })
   .meta({ id: 'NewChannel' });
+
+/** The handler checks settings by the provider's schema; here is what that comes to. */
+const NewChannelByProvider = z.union(
+  providers.map(({ manifest: { name, aliases = [], settings } }) =>
+    NewChannel.extend({
+      provider: z.enum([name, ...aliases]),
+      settings: settings.safeParse({}).success ? settings.optional() : settings,
+    }).meta({ id: `New${name[0]!.toUpperCase()}${name.slice(1)}Channel` }),
+  ),
+);
 
 const ChangedChannel = z
   .strictObject({
@@ -78,6 +86,7 @@ export const channelRoutes: readonly AnyRoute[] = [
     tags,
     scope: 'channels:admin',
     body: NewChannel,
+    documentedBody: NewChannelByProvider,
     response: CreatedChannel,
     handler: async ({ deps, tenantId, body, newId }) => {
       const provider = providerNamed(body.provider);

@@ -49,6 +49,7 @@ export interface TestApi {
   readonly db: Db;
   readonly keys: KeyRing;
   readonly relay: RecordingRelay;
+  readonly deps: ApiDeps;
   readonly logLines: string[];
   client(tenant: string, scopes?: readonly string[]): Promise<Client>;
   close(): Promise<void>;
@@ -71,7 +72,7 @@ export async function startTestApi(
   const keys = KeyRing.parse(KeyRing.generate());
   const relay = new RecordingRelay();
   const network = createGuardedNetwork({ allow: config.allowPrivateTargets });
-  const api = await startApi({
+  const deps: ApiDeps = {
     config,
     db,
     keys,
@@ -80,12 +81,14 @@ export async function startTestApi(
     network: () => Promise.resolve(network),
     checkAnswers: true,
     ...more,
-  });
+  };
+  const api = await startApi(deps);
   return {
     url: api.url,
     db,
     keys,
     relay,
+    deps,
     logLines,
     async client(tenant, scopes = ['*']) {
       const tenantId = await ensureTenant(db, tenant);
