@@ -25,7 +25,6 @@ export function runCommand(
     let output = '';
     const child = spawn(command, args, {
       cwd: options.cwd,
-      timeout: options.timeoutMs,
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.env && { env: { ...options.env } }),
     });
@@ -35,10 +34,16 @@ export function runCommand(
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
-    const endWithUs = () => void child.kill();
-    process.once('exit', endWithUs);
-    child.on('close', () => process.off('exit', endWithUs));
-    child.on('error', (error) => done({ code: null, output: `${output}${error.message}` }));
-    child.on('close', (code) => done({ code, output }));
+    const end = () => void child.kill();
+    process.once('exit', end);
+    // Not spawn's own time limit: its timer outlives a command that could not be started.
+    const limit = options.timeoutMs && setTimeout(end, options.timeoutMs);
+    const finish = (result: CommandResult) => {
+      clearTimeout(limit);
+      process.off('exit', end);
+      done(result);
+    };
+    child.on('error', (error) => finish({ code: null, output: `${output}${error.message}` }));
+    child.on('close', (code) => finish({ code, output }));
   });
 }
