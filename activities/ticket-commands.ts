@@ -108,10 +108,18 @@ async function edit(work: CommandWork): Promise<Applied> {
       command.payload[field],
     ]),
   );
+  if (fields.custom_fields)
+    Object.assign(fields, { custom_fields: merged(ticket.custom_fields, fields.custom_fields) });
   const missing = await missingAssignee(context.tx, fields);
   if (missing) return refused(work, 422, 'unknown_assignee', missing);
   if (Object.keys(fields).length === 0) return done(ticket);
   return done(await changeTicket(context, { ticket, fields }));
+}
+
+/** Fields given are set, null removes one, others stay. */
+function merged(before: Record<string, unknown>, given: Record<string, unknown>) {
+  const all = Object.entries({ ...before, ...given });
+  return Object.fromEntries(all.filter(([, value]) => value !== null));
 }
 
 async function missingAssignee(tx: Tx, fields: TicketFields): Promise<string | null> {

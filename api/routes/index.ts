@@ -9,14 +9,18 @@ import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { setAsideRoutes } from './set-aside.ts';
+import { messageRoutes } from './messages.ts';
 import { slaPolicyRoutes } from './sla-policies.ts';
 import { teamRoutes } from './teams.ts';
+import { ticketRoutes } from './tickets.ts';
 import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 
 /** Every route of /v1; one file per resource. */
 export const routes: readonly AnyRoute[] = [
   ...channelRoutes,
   ...channelActionRoutes,
+  ...ticketRoutes,
+  ...messageRoutes,
   ...attachmentRoutes,
   ...eventRoutes,
   ...agentRoutes,

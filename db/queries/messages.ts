@@ -174,12 +174,13 @@ export async function findSourceBlob(
   db: Db,
   tenantId: TenantId,
   messageId: string,
-): Promise<{ sha256: Buffer; size: number } | null> {
+): Promise<{ sha256: Buffer; provider: string } | null> {
   const row = await inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('messages')
       .innerJoin('sources', 'sources.id', 'messages.source_id')
-      .select(['sources.sha256', 'sources.size'])
+      .innerJoin('channels', 'channels.id', 'messages.channel_id')
+      .select(['sources.sha256', 'channels.provider'])
       .where('messages.id', '=', messageId)
       .executeTakeFirst(),
   );

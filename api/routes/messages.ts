@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { readBlob } from '../../db/queries/blobs.ts';
+import { findSourceBlob, listMessages, showMessage } from '../../db/queries/messages.ts';
+import { Direction, Message, MessageStatus } from '../../domain/message.ts';
+import { findProvider } from '../../providers/registry.ts';
+import { strangeBytes } from '../content-disposition.ts';
+import { syncFirst } from '../fresh.ts';
+import { NewReply, payloadOf } from '../message-input.ts';
+import { flag, listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
+import { conflict, notFound } from '../problem.ts';
+import { download, route, type AnyRoute } from '../route.ts';
+import { commandForMessage } from '../ticket-commands.ts';
+
+const tags = ['Messages'];
+const params = z.object({ id: z.string().meta({ examples: ['msg_01JD0000000000000000000000'] }) });
+
+export const messageRoutes: readonly AnyRoute[] = [
+  route({
+    method: 'get',
+    path: '/v1/messages',
+    summary: 'List messages of every channel, newest first',
+    tags,
+    scope: 'messages:read',
+    query: z.object({
+      ...pageQuery,
+      channel: z.string().optional().meta({ description: 'A provider’s name.' }),
+      account_id: z.string().optional().meta({ description: 'A channel.' }),
+      ticket_id: z.string().optional(),
+      source_id: z.string().optional(),
+      status: listOf(MessageStatus).optional(),
+      direction: Direction.optional(),
+      since: z.iso.datetime({ offset: true }).optional(),
+      until: z.iso.datetime({ offset: true }).optional(),
+      fresh: flag.optional().meta({
+        description:
+          'Syncs the running channels first, and waits for what they bring: at most ten seconds.',
+      }),
+    }),
+    response: pageOf(Message),
+    handler: async ({ deps, tenantId, query: { limit, cursor, fresh, ...filter }, signal }) => {
+      const last = readCursor(cursor, z.string());
+      if (fresh)
+        await syncFirst(
+          deps,
+          tenantId,
+          { channelId: filter.account_id, provider: filter.channel },
+          signal,
+        );
+      const rows = await listMessages(deps.db, tenantId, filter, {
+        after: last === null ? null : ['', last],
+        limit: limit + 1,
+        order: 'desc',
+      });
+      return page(
+        rows,
+        limit,
+        (message) => message,
+        ({ id }) => id,
+      );
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/messages/{id}',
+    summary: 'Show a message',
+    tags,
+    scope: 'messages:read',
+    params,
+    response: Message,
+    handler: async ({ deps, tenantId, params }) => {
+      const message = await showMessage(deps.db, tenantId, params.id);
+      if (!message) throw notFound('message', params.id);
+      return message;
+    },
+  }),
+  route({
+    method: 'get',
+    path: '/v1/messages/{id}/source',
+    summary: 'The raw bytes it came as',
+    tags,
+    scope: 'messages:read',
+    params,
+    downloads: 'application/octet-stream',
+    handler: async ({ deps, tenantId, params }) => {
+      const blob = await findSourceBlob(deps.db, tenantId, params.id);
+      if (!blob) throw notFound('source of message', params.id);
+      const isMail = findProvider(blob.provider)?.manifest.source === 'mime';
+      return download(
+        readBlob(deps.db, tenantId, blob.sha256),
+        isMail
+          ? strangeBytes('message/rfc822', `${params.id}.eml`)
+          : strangeBytes('application/octet-stream', params.id),
+      );
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/messages/{id}/reply',
+    summary: 'Answer a message',
+    description:
+      'As an answer on its ticket; `channel` or `account_id` sends it by another channel.',
+    tags,
+    scope: 'tickets:write',
+    params,
+    body: NewReply,
+    maxBytes: 4 * 1024 * 1024,
+    response: Message,
+    handler: async (call) => {
+      const message = await showMessage(call.deps.db, call.tenantId, call.params.id);
+      if (!message) throw notFound('message', call.params.id);
+      if (message.ticket_id === null)
+        throw conflict('no_ticket', 'This message belongs to no ticket, so it cannot be answered.');
+      const named = message.direction === 'internal' ? {} : { in_reply_to: message.id };
+      return commandForMessage(call, message.ticket_id, 'reply', {
+        ...payloadOf(call.body),
+        ...named,
+      });
+    },
+  }),
+];

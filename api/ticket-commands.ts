@@ -1,0 +1,87 @@
+import { inTenant } from '../db/connection.ts';
+import { insertCommand } from '../db/queries/commands.ts';
+import { showMessage } from '../db/queries/messages.ts';
+import { findTicket, type TicketRow } from '../db/queries/tickets.ts';
+import type { TenantId } from '../domain/ids.ts';
+import type { Message } from '../domain/message.ts';
+import { TemporalUnavailable } from '../workflows/contracts/relay.ts';
+import type { CommandOutcome, CommandUpdate } from '../workflows/contracts/ticket.ts';
+import type { ApiDeps } from './deps.ts';
+import { stale } from './etag.ts';
+import { notFound, Problem, unavailable } from './problem.ts';
+import type { Call } from './route.ts';
+
+type AnyCall = Pick<
+  Call<unknown, unknown, unknown>,
+  'deps' | 'tenantId' | 'caller' | 'idempotencyKey' | 'newId'
+>;
+type Done = Extract<CommandOutcome, { ok: true }>;
+
+/** The ticket that a path names by id or number. @throws Problem 404 */
+export async function ticketOf(
+  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
+  idOrNumber: string,
+): Promise<TicketRow> {
+  const row = await inTenant(deps.db, tenantId, (tx) => findTicket(tx, tenantId, idOrNumber));
+  if (!row) throw notFound('ticket', idOrNumber);
+  return row;
+}
+
+/**
+ * Has the ticket's workflow do something: the content goes into a row, the Update carries its id. A repeat with the
+ * same Idempotency-Key finds the first one's row, and so its answer.
+ * @throws Problem as the workflow refused it; 503 where Temporal does not answer.
+ */
+export async function command(
+  call: AnyCall,
+  ticketId: string,
+  kind: CommandUpdate,
+  payload: Record<string, unknown>,
+  ifVersion: number | null = null,
+): Promise<Done> {
+  const { deps, tenantId } = call;
+  const id = call.newId('command');
+  await inTenant(deps.db, tenantId, (tx) =>
+    insertCommand(tx, tenantId, {
+      id,
+      ticketId,
+      kind,
+      actor: call.caller.actor,
+      ifVersion,
+      idempotencyKey: call.idempotencyKey,
+      payload,
+    }),
+  );
+  const outcome = await tell(deps, { tenantId, ticketId }, kind, id);
+  if (outcome.ok) return outcome;
+  if (outcome.status === 412) throw stale((await ticketOf(call, ticketId)).version);
+  throw new Problem(outcome.status, outcome.code, outcome.detail);
+}
+
+/** The same, for what makes a message; answers with it. */
+export async function commandForMessage(
+  call: AnyCall,
+  ticketId: string,
+  kind: 'reply' | 'note',
+  payload: Record<string, unknown>,
+): Promise<Message> {
+  const { messageId } = await command(call, ticketId, kind, payload);
+  const message = messageId && (await showMessage(call.deps.db, call.tenantId, messageId));
+  if (!message) throw notFound('message', messageId ?? '');
+  return message;
+}
+
+async function tell(
+  { relay }: ApiDeps,
+  ref: { tenantId: TenantId; ticketId: string },
+  kind: CommandUpdate,
+  id: string,
+): Promise<CommandOutcome> {
+  try {
+    return await relay.command(ref, kind, id);
+  } catch (error) {
+    if (error instanceof TemporalUnavailable)
+      throw unavailable('temporal_unavailable', error.message);
+    throw error;
+  }
+}
