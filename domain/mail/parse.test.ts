@@ -71,8 +71,12 @@ describe('an ordinary mail', () => {
     const copy = await parse(`Received: by b\r\nDelivered-To: x@y\r\n${head}\r\nIt broke.`, {
       receivedAt: new Date(0),
     });
+    const atOnce = await parse(`${head}\r\nIt broke.`, {
+      receivedAt: new Date(one.message.timestamp),
+    });
     const other = await parse(`${head}\r\nIt broke again.`);
     expect(copy.contentHash).toBe(one.contentHash);
+    expect(atOnce.contentHash).toBe(one.contentHash);
     expect(other.contentHash).not.toBe(one.contentHash);
     expect(one.threading.messageId).toBeNull();
   });

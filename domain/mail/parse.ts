@@ -176,6 +176,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     from: sender?.address ?? null,
     parts: mime.parts,
   });
+  const writtenAt = readDate(headers);
   const authentication = readAuthentication(headers, context.trustedServers ?? []);
   const message: NormalizedMessage = {
     channel: context.channel ?? 'mime',
@@ -190,7 +191,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     content: text,
     ...splitQuoted(text, classified.bounce !== null || isForwarded(subject)),
     html: body.html,
-    timestamp: (readDate(headers) ?? context.receivedAt).toISOString(),
+    timestamp: (writtenAt ?? context.receivedAt).toISOString(),
     received_at: context.receivedAt.toISOString(),
     message_id: parseMessageIds(headers.raw('message-id'))[0] ?? null,
     in_reply_to: parseMessageIds(headers.raw('in-reply-to')).slice(0, referenceLimit),
@@ -210,7 +211,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
       reason: classified.automatic,
     },
     authenticationTrusted: authentication?.trusted ?? false,
-    contentHash: hashContent(message),
+    contentHash: hashContent(message, writtenAt),
     loopHeaders: readLoopHeaders(headers),
     notes,
   });
@@ -270,12 +271,12 @@ function platformSpecific(mime: MimeContent, text: string): Record<string, unkno
 }
 
 // Only what every copy of a mail has alike: transport headers differ from copy to copy.
-function hashContent(message: NormalizedMessage): string {
+function hashContent(message: NormalizedMessage, writtenAt: Date | null): string {
   const said = [
     message.from,
     message.to.map((entry) => entry.address),
     message.cc.map((entry) => entry.address),
-    message.timestamp === message.received_at ? null : message.timestamp,
+    writtenAt?.toISOString() ?? null,
     message.subject,
     message.content,
     message.html,
