@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
+import { Worker } from '@temporalio/worker';
 import { loadConfig } from '../../../config/config.ts';
 import { inTenant, type Db } from '../../../db/connection.ts';
 import { createEndpoint } from '../../../db/queries/endpoints.ts';
@@ -83,13 +84,16 @@ export async function startWebhooks() {
       }
     },
 
-    async untilStatus(item: Pending['deliveries'][number], status: ListedDelivery['status']) {
-      const patience = Date.now() + 20_000;
-      while ((await settled(db, tenantId, item.deliveryId)).status !== status) {
-        if (Date.now() > patience) throw new Error(`${item.deliveryId} did not become ${status}`);
-        await sleep(20);
-      }
-    },
+    /** The real workflow over attempts that a test plays. */
+    playedWorker: (taskQueue: string, activities: object) =>
+      Worker.create({
+        connection,
+        namespace,
+        taskQueue,
+        workflowBundle: bundle,
+        activities,
+        dataConverter: dataConverter(keys),
+      }),
 
     /** As if every writer had crashed long ago. */
     endLeases: () =>
