@@ -31,6 +31,7 @@ describe('the services of docker-compose.yml', () => {
     api = `http://127.0.0.1:${apiPort}`;
     env = {
       NODE_ENV: 'production',
+      POSTROOM_LOG_LEVEL: 'error',
       POSTROOM_HOME: home,
       POSTROOM_MASTER_KEY: randomBytes(32).toString('base64'),
       DATABASE_URL: (await testDatabase()).url,
