@@ -12,11 +12,8 @@ import { insertCommand } from '../../db/queries/commands.ts';
 import { Pending } from '../../db/queries/outbox.ts';
 import { loadTicketRules } from '../../db/queries/ticket-rules.ts';
 import { snapshotOf } from '../../db/queries/ticket-snapshot.ts';
-import { createTickets, lockTickets, startOf } from '../../db/queries/tickets.ts';
-import { ensureTenant } from '../../db/queries/tenants.ts';
-import { newId, type ContactId, type TicketId } from '../../domain/ids.ts';
-import type { ChannelProvider, OutgoingMessage } from '../../providers/contract.ts';
-import { manifest } from '../../providers/smtp/manifest.ts';
+import { lockTickets } from '../../db/queries/tickets.ts';
+import { newId, type TicketId } from '../../domain/ids.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
@@ -31,27 +28,10 @@ import {
   type CommandUpdate,
 } from '../../workflows/contracts/ticket.ts';
 import { testDatabase } from '../harness/index.ts';
+import { ACTOR, keepingSender, openTicket, seedTenant } from './ticket-seed.ts';
 
 // Failing sends are part of the tests.
 Runtime.install({ logger: new DefaultLogger('ERROR') });
-
-export const ACTOR = { type: 'agent', id: 'agt_test' } as const;
-
-/** A sender that keeps what it is given: what a mail server would have received. */
-export function keepingSender(): { provider: ChannelProvider; sent: OutgoingMessage[] } {
-  const sent: OutgoingMessage[] = [];
-  const provider = {
-    manifest,
-    sender: {
-      async send(_call: unknown, message: OutgoingMessage, transmitting: () => Promise<void>) {
-        await transmitting();
-        sent.push(message);
-        return { providerMessageId: null };
-      },
-    },
-  };
-  return { provider: provider as unknown as ChannelProvider, sent };
-}
 
 export type Tickets = Awaited<ReturnType<typeof startTickets>>;
 
@@ -95,29 +75,8 @@ export async function startTickets(
   ];
   const running = workers.map((worker) => worker.run());
 
-  const tenantId = await ensureTenant(db, 'acme');
-  const accountId = newId('channel');
-  const requesterId = newId('contact');
-  await inTenant(db, tenantId, async (tx) => {
-    const tenant_id = tenantId;
-    await tx
-      .insertInto('channels')
-      .values({
-        id: accountId,
-        tenant_id,
-        provider: 'smtp',
-        name: 'Support',
-        address: 'help@acme.test',
-        secrets: null,
-        ingress_token_hash: null,
-      })
-      .execute();
-    await tx.insertInto('contacts').values({ id: requesterId, tenant_id, name: 'Ada' }).execute();
-    await tx
-      .insertInto('contact_addresses')
-      .values({ tenant_id, address: 'ada@example.com', contact_id: requesterId })
-      .execute();
-  });
+  const seed = await seedTenant(db);
+  const { tenantId, accountId } = seed;
 
   const inDb = <T>(work: Parameters<typeof inTenant<T>>[2]) => inTenant(db, tenantId, work);
   const handleOf = (ticketId: string) =>
@@ -136,29 +95,9 @@ export async function startTickets(
     handleOf,
 
     /** A ticket with one mail in it, as ingestion makes it at `now`. */
-    async open(now: Date, status: 'open' | 'spam' = 'open'): Promise<TicketId> {
+    async open(now: Date): Promise<TicketId> {
       const pending = new Pending(tenantId);
-      const id = newId('ticket', now.getTime());
-      await inDb(async (tx) => {
-        const rules = await loadTicketRules(tx, tenantId);
-        const [row] = await createTickets(
-          tx,
-          tenantId,
-          rules,
-          [
-            {
-              ...{ id, subject: 'Printer on fire', channel: 'smtp', accountId, status },
-              requesterId: requesterId as ContactId,
-              participants: [requesterId],
-              messages: 1,
-            },
-          ],
-          { type: 'ingestion', id: accountId },
-          now,
-        );
-        await insertMail(tx, { tenantId, accountId, ticketId: id, now });
-        await pending.startTickets(tx, [startOf(row!)]);
-      });
+      const id = await openTicket(db, seed, now, pending);
       if (!place.skipsTime) await relay.flush(pending);
       // A start's delay, cut short, leaves the time-skipping server's clock running away.
       else
@@ -247,43 +186,4 @@ export async function startTickets(
       await db.destroy();
     },
   };
-}
-
-/** The customer's mail, in the form that the parser gives it. */
-export async function insertMail(
-  tx: Parameters<Parameters<typeof inTenant>[2]>[0],
-  {
-    tenantId,
-    accountId,
-    ticketId,
-    now,
-  }: { tenantId: string; accountId: string; ticketId: string; now: Date },
-): Promise<void> {
-  const id = newId('message');
-  const message_id = `${id}@example.com`;
-  const body = {
-    ...{ channel: 'smtp', direction: 'inbound', kind: 'message', status: 'received' },
-    ...{ priority: 'normal', from: 'ada@example.com', reply_to: [], cc: [], bcc: [] },
-    sender: { name: 'Ada', address: 'ada@example.com' },
-    to: [{ name: '', address: 'help@acme.test' }],
-    ...{ subject: 'Printer on fire', content: 'It burns.', new_content: 'It burns.' },
-    ...{
-      quoted_content: null,
-      html: null,
-      message_id,
-      in_reply_to: [],
-      references: ['root@example.com'],
-    },
-    metadata: { service_specific_data: {}, platform_specific: {} },
-  };
-  await tx
-    .insertInto('messages')
-    .values({
-      ...{ id, tenant_id: tenantId, ticket_id: ticketId, channel_id: accountId, message_id },
-      ...{ direction: 'inbound', status: 'received', source_id: null, provider_message_id: null },
-      ...{ content_hash: null, author_id: null, send_phase: null },
-      body: JSON.stringify(body),
-      timestamp: now,
-    })
-    .execute();
 }
