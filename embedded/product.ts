@@ -5,6 +5,7 @@ import { connect } from '../db/connection.ts';
 import { migrate } from '../db/migrate.ts';
 import { ensureDemoTenant } from './demo-tenant.ts';
 import { fileLogger } from './file-log.ts';
+import { ensureEnvironmentChannels } from './environment-channels.ts';
 import { lockHome } from './lock.ts';
 import type { Progress } from './progress.ts';
 import { removeRunningState, writeRunningState, type RunningState } from './running-state.ts';
@@ -59,7 +60,7 @@ export async function startProduct(
     await progress.step('Waiting until every part is ready', () =>
       Promise.race([untilReady(running.apiUrl, signal), failed]),
     );
-    const firstKey = await withDemoTenant(config, running.apiUrl);
+    const firstKey = await withChannels(config, running.apiUrl);
     writeRunningState(config.home, running);
     ending.push(() => removeRunningState(config.home));
     return { running, firstKey, failed, stop };
@@ -69,10 +70,12 @@ export async function startProduct(
   }
 }
 
-async function withDemoTenant(config: ProductConfig, apiUrl: string): Promise<string | null> {
+async function withChannels(config: ProductConfig, apiUrl: string): Promise<string | null> {
   const db = connect({ url: config.databaseUrl, poolSize: 1 });
   try {
-    return await ensureDemoTenant(db, config.home, apiUrl);
+    const firstKey = await ensureDemoTenant(db, config.home, apiUrl);
+    await ensureEnvironmentChannels(db, config, apiUrl);
+    return firstKey;
   } finally {
     await db.destroy();
   }
