@@ -22,7 +22,11 @@ export interface Stage {
   readonly receiver: WebhookReceiver;
   readonly endpointId: string;
   readonly customers: CustomersServer;
-  readonly channel: { readonly id: string; readonly address: string };
+  readonly channel: {
+    readonly id: string;
+    readonly address: string;
+    readonly workflowUrl: string;
+  };
   readonly policyId: string;
 }
 
@@ -105,7 +109,7 @@ async function openChannel({ api, terminal, cleanUp, signal }: DemoContext, run:
   terminal.say(`${address} takes mail; answers leave by a mail server of the customer's,`);
   terminal.say(`which this demo plays on port ${customers.port}.`);
   terminal.link(made.workflow_url);
-  return { customers, channel: { id: made.id, address } };
+  return { customers, channel: { id: made.id, address, workflowUrl: made.workflow_url } };
 }
 
 /** An SLA for this channel alone. */

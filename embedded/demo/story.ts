@@ -51,6 +51,7 @@ async function firstMail(context: DemoContext, stage: Stage): Promise<TicketView
   });
   terminal.quote(`${CUSTOMER.name} → ${channel.address}: ${SUBJECT}`);
   terminal.say(`The mail door said: ${answered}`);
+  terminal.link(channel.workflowUrl);
 
   await terminal.step('Her mail is a ticket');
   const created = await arrival(context, stage, 'ticket.created', null);
@@ -90,7 +91,7 @@ async function agentAnswers(context: DemoContext, stage: Stage, { id, workflow_u
 async function customerReplies(
   context: DemoContext,
   stage: Stage,
-  { id, number }: TicketView,
+  { id, number, workflow_url }: TicketView,
   answer: { messageId: string; references: string[] },
 ): Promise<void> {
   const { api, terminal, running, signal } = context;
@@ -120,6 +121,7 @@ async function customerReplies(
   terminal.say(
     `It joined ticket ${number}; sha256 ${attachment.sha256.slice(0, 16)}… is what was sent.`,
   );
+  terminal.link(workflow_url ?? '');
 }
 
 async function clocksRun(context: DemoContext, stage: Stage, { id }: TicketView): Promise<void> {
