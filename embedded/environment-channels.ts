@@ -26,6 +26,7 @@ export async function ensureEnvironmentChannels(
   if (wanted.length === 0) return;
   const tenant = await ensureTenant(db, DEMO_TENANT);
   const { id, key } = await createApiKey(db, tenant, 'channels of the environment', [
+    'channels:read',
     'channels:admin',
   ]);
   try {
