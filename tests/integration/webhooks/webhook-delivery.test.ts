@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { Webhook } from 'standardwebhooks';
 import { claimDeliveries } from '../../../db/queries/deliveries.ts';
 import { deleteEndpoint, updateEndpoint } from '../../../db/queries/endpoints.ts';
@@ -231,11 +232,14 @@ describe('a webhook delivery', () => {
     const attempts: string[] = [];
     const workflowId = 'delivery/played';
     const played = {
-      deliverFirst: async () => {
+      deliverFirst: () => {
         attempts.push('first');
-        if (attempts.length > 1) return 'delivered';
+        return Promise.resolve(attempts.length > 1 ? 'delivered' : 'retry');
+      },
+      deliverAgain: async () => {
+        attempts.push('again');
         await webhooks.client.workflow.getHandle(workflowId).signal(REPLAY_SIGNAL);
-        return 'failed';
+        throw ApplicationFailure.nonRetryable('the budget is spent');
       },
     };
     const worker = await webhooks.playedWorker('played', played);
@@ -246,7 +250,7 @@ describe('a webhook delivery', () => {
         args: [{ tenantId: 'tnt', deliveryId: 'dlv' }],
       }),
     );
-    expect(attempts).toEqual(['first', 'first']);
+    expect(attempts).toEqual(['first', 'again', 'first']);
   });
 
   it('that nobody handed over is claimed by the drain, once', async () => {
