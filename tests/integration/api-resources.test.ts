@@ -211,6 +211,14 @@ describe('events', () => {
         })),
       ),
     );
+  /** Events wait for the oldest transaction of the whole server, where other tests write too. */
+  const allShown = async (client: Client, count: number) => {
+    for (;;) {
+      const { body } = await client.call('GET', '/v1/events?limit=200');
+      if (body.data.length >= count) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
   const seen = (answer: { body: { data: { data: { n: number } }[] } }) =>
     answer.body.data.map(({ data }) => data.n);
 
@@ -218,6 +226,7 @@ describe('events', () => {
     const reader = await api.client('reader');
     await raise(reader, 5);
     await raise(grace, 1);
+    await allShown(reader, 5);
     const first = await reader.call('GET', '/v1/events?limit=3');
     expect(seen(first)).toEqual([0, 1, 2]);
     const second = await reader.call('GET', `/v1/events?limit=3&cursor=${first.body.next_cursor}`);
@@ -229,6 +238,7 @@ describe('events', () => {
     const end = (await follow(first.body.next_cursor)).body.next_cursor;
     expect((await follow(end)).body).toEqual({ data: [], next_cursor: end });
     await raise(reader, 1);
+    await allShown(reader, 6);
     expect(seen(await follow(end))).toEqual([0]);
   });
 
@@ -245,6 +255,7 @@ describe('events', () => {
     expect((await reader.call('GET', '/v1/events')).body.data).toEqual([]);
     finish();
     await slow;
+    await allShown(reader, 2);
     expect(seen(await reader.call('GET', '/v1/events'))).toEqual([0, 1]);
   });
 });
