@@ -15,4 +15,4 @@ RUN npm run --silent bundle \
 USER node
 ENV POSTROOM_HOME=/state POSTROOM_HOST=0.0.0.0
 ENTRYPOINT ["tini", "--", "node", "embedded/bootstrap.mjs"]
-CMD ["embedded/serve.ts", "--help"]
+CMD ["workers/main.ts", "--help"]

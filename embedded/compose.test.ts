@@ -31,7 +31,7 @@ describe('docker-compose.yml', () => {
 
   it('runs every role, each in a service of its own', () => {
     const commands = ours.flatMap(([, { command = [] }]) =>
-      command[0] === 'embedded/serve.ts' ? [command.at(-1)] : [],
+      command[0] === 'workers/main.ts' ? [command.at(-1)] : [],
     );
     expect(new Set(commands)).toEqual(new Set(PRODUCT_ROLES));
     expect(commands).toHaveLength(PRODUCT_ROLES.length);

@@ -1,56 +1,56 @@
+// `--role ROLE[,ROLE…]`: some roles of the product in the foreground, on servers that are all
+// configured: what a container or a unit file runs. `npm start` runs every role in one process.
 import { parseArgs } from 'node:util';
 import { ConfigError, loadConfig } from '../config/config.ts';
-import { openDeps } from './deps.ts';
-import { ROLES, type Role } from './roles.ts';
-import { startWorkers } from './start.ts';
+import { createLogger } from '../telemetry/log.ts';
+import { ROLES } from './roles.ts';
+import { PRODUCT_ROLES, startRoles, type ProductRole } from '../embedded/roles.ts';
+import { stopRequest } from '../embedded/stop-request.ts';
 
-const HELP = `Runs the workers of one role or of several, in the foreground.
+const HELP = `Runs roles of the product in the foreground: --role ROLE[,ROLE…]
 
-  npm run worker -- --role ROLE[,ROLE…]
-
-Roles: ${ROLES.join(', ')}; \`all\` (the default) runs every one.
+Roles: ${PRODUCT_ROLES.join(', ')}; `all` is every one, `workers` all but the doors.
 Wants DATABASE_URL, TEMPORAL_ADDRESS and POSTROOM_MASTER_KEY.
 `;
 
-const { values } = parseArgs({
-  options: { role: { type: 'string', default: 'all' }, help: { type: 'boolean', short: 'h' } },
-});
-if (values.help) {
-  process.stdout.write(HELP);
-  process.exit(0);
-}
-try {
-  await run(rolesOf(values.role));
-} catch (error) {
-  process.stderr.write(
-    `${error instanceof ConfigError ? error.message : String((error as Error).stack ?? error)}\n`,
-  );
-  process.exit(1);
-}
-
-function rolesOf(text: string): Role[] {
-  if (text === 'all') return [...ROLES];
-  return text.split(',').map((name) => {
-    const role = ROLES.find((known) => known === name.trim());
-    if (!role)
-      throw new ConfigError(
-        `There is no role "${name}"; the roles are ${ROLES.join(', ')} and all.`,
-      );
-    return role;
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: { role: { type: 'string' }, help: { type: 'boolean' } },
   });
-}
-
-async function run(roles: Role[]): Promise<void> {
-  const deps = openDeps(loadConfig());
-  const workers = await startWorkers(deps, roles);
-  deps.log.info({ roles }, 'workers are polling');
-  const asked = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, resolve);
-  });
-  try {
-    await Promise.race([asked, workers.failed]);
-  } finally {
-    await workers.stop();
-    await deps.close();
+  if (values.help || values.role === undefined) {
+    process.stdout.write(HELP);
+    return values.help ? 0 : 2;
   }
+  const stopping = stopRequest(); // from now on, so that a signal in mid-start ends it in order
+  const config = loadConfig();
+  const log = createLogger(config.logLevel);
+  const roles = await startRoles(config, log, rolesOf(values.role));
+  log.info({ roles: values.role }, 'running');
+  const fault = await Promise.race([
+    stopping.then(() => undefined),
+    roles.failed.catch((error: unknown) => error),
+  ]);
+  if (fault !== undefined) log.fatal({ err: fault }, 'a worker failed; ending');
+  await roles.stop();
+  return fault === undefined ? 0 : 1;
+}
+
+function rolesOf(text: string): readonly ProductRole[] {
+  if (text === 'all') return PRODUCT_ROLES;
+  if (text === 'workers') return ROLES;
+  return text.split(',').map(known);
+}
+
+function known(name: string): ProductRole {
+  const role = PRODUCT_ROLES.find((candidate) => candidate === name.trim());
+  if (role === undefined)
+    throw new ConfigError(`There is no role "${name}"; the roles are ${PRODUCT_ROLES.join(', ')}.`);
+  return role;
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
 }

@@ -16,7 +16,7 @@ const { services } = parse(readFileSync(join(root, 'docker-compose.yml'), 'utf8'
   merge: true,
 }) as { services: Record<string, { build?: string; command?: string[] }> }; // embedded/compose.test.ts checks its shape
 const commandOf = (name: string) => services[name]?.command ?? [];
-const serving = Object.keys(services).filter((name) => commandOf(name)[0] === 'embedded/serve.ts');
+const serving = Object.keys(services).filter((name) => commandOf(name)[0] === 'workers/main.ts');
 
 /** Every command of the compose file, run on the machine itself with the environment it names. */
 describe('the services of docker-compose.yml', () => {
