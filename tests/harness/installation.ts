@@ -99,7 +99,7 @@ export async function installation(name = 'test'): Promise<Installation> {
 }
 
 async function startWorkerProcess(env: Record<string, string>): Promise<WorkerProcess> {
-  const child = spawn(process.execPath, [join(root, 'workers/main.ts'), '--role', 'all'], {
+  const child = spawn(process.execPath, [join(root, 'workers/main.ts'), '--role', 'workers'], {
     cwd: root,
     env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'ignore', 'pipe'],
