@@ -1,4 +1,4 @@
-import { ulid } from 'ulid';
+import { monotonicFactory, ulid } from 'ulid';
 
 /** Prefixes of the ids that leave the house; the rest of an id is a ULID. */
 export const ID_PREFIX = {
@@ -40,9 +40,11 @@ export type EndpointId = Id<'endpoint'>;
 export type DeliveryId = Id<'delivery'>;
 export type CommandId = Id<'command'>;
 
-/** A new id, sortable by time: `tkt_01J…`. */
+const nextUlid = monotonicFactory();
+
+/** A new id, sortable by time: `tkt_01J…`; those that a process makes without `at` sort as they were made. */
 export function newId<K extends IdKind>(kind: K, at?: number): Id<K> {
-  return `${ID_PREFIX[kind]}_${ulid(at)}` as Id<K>;
+  return `${ID_PREFIX[kind]}_${at === undefined ? nextUlid() : ulid(at)}` as Id<K>;
 }
 
 const ULID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
