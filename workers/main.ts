@@ -9,7 +9,7 @@ import { stopRequest } from '../embedded/stop-request.ts';
 
 const HELP = `Runs roles of the product in the foreground: --role ROLE[,ROLE…]
 
-Roles: ${PRODUCT_ROLES.join(', ')}; `all` is every one, `workers` all but the doors.
+Roles: ${PRODUCT_ROLES.join(', ')}; all is every one, workers is all but the doors.
 Wants DATABASE_URL, TEMPORAL_ADDRESS and POSTROOM_MASTER_KEY.
 `;
 
