@@ -5,11 +5,11 @@ import SMTPConnection, {
 } from 'nodemailer/lib/smtp-connection';
 import { checkedServer } from './connect.ts';
 import type { ProviderCall } from './contract.ts';
+import { withHeartbeats } from './heartbeats.ts';
 import { portOf, type OutgoingServer } from './mail-settings.ts';
 
 /** A server that scans mail may be long about its answer, and giving up early sends twice (RFC 5321 §4.5.3.2.6). */
 const PATIENCE = 4;
-const HEARTBEAT_MS = 10_000;
 
 export interface SmtpSession {
   readonly send: (envelope: SMTPEnvelope, mail: Readable) => Promise<SMTPConnectionSendInfo>;
@@ -30,23 +30,17 @@ export async function withSubmission<T>(
   const close = () => {
     if (!end.isOpen) connection.close();
   };
-  const beating = setInterval(() => {
-    try {
-      call.heartbeat();
-    } catch {
-      close(); // it throws where the call was cancelled
-    }
-  }, HEARTBEAT_MS);
   call.signal.addEventListener('abort', close, { once: true });
   try {
-    const result = await Promise.race([failed, conversation(connection, server, use)]);
+    const result = await withHeartbeats(call, () =>
+      Promise.race([failed, conversation(connection, server, use)]),
+    );
     connection.quit();
     return result;
   } catch (error) {
     connection.close();
     throw error;
   } finally {
-    clearInterval(beating);
     call.signal.removeEventListener('abort', close);
   }
 }

@@ -134,6 +134,6 @@ function answerTo(deps: ApiDeps, error: unknown): Error {
   return new DoorError(
     451,
     'not_stored',
-    '4.3.0 The mail can’t be stored now; send it again later',
+    '4.3.0 The mail cannot be stored now; send it again later',
   );
 }

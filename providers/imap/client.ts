@@ -1,6 +1,7 @@
 import { ImapFlow, type MailboxObject } from 'imapflow';
 import type { ProviderCall } from '../contract.ts';
 import { checkedServer } from '../connect.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import { portOf } from '../mail-settings.ts';
 import { imapFailure } from './failure.ts';
 import type { ImapSettings } from './manifest.ts';
@@ -43,7 +44,7 @@ export async function connect(call: ImapCall): Promise<ImapFlow> {
     const close = () => client.close();
     call.signal.addEventListener('abort', close, { once: true });
     client.once('close', () => call.signal.removeEventListener('abort', close));
-    await client.connect();
+    await withHeartbeats(call, () => client.connect());
     return client;
   } catch (error) {
     call.signal.throwIfAborted();

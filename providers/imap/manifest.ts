@@ -36,10 +36,10 @@ export const ImapSettings = z
       .max(1000)
       .default(100)
       .meta({ description: 'Mails read and stored at a time.' }),
-    save_sent: z
-      .boolean()
-      .default(true)
-      .meta({ description: 'Keep a copy of each answer in the Sent folder.' }),
+    save_sent: z.boolean().default(true).meta({
+      description:
+        'Keep a copy of each answer in the Sent folder; false where the server keeps one by itself.',
+    }),
     sent_folder: FolderName.optional().meta({
       description: 'The Sent folder, where the server does not mark one.',
     }),

@@ -12,6 +12,13 @@ export interface ListedMail {
   readonly flags: ReadonlySet<string>;
 }
 
+export interface ReadMail {
+  readonly uid: number;
+  readonly item: FetchedItem;
+  /** False where only its headers could be had. */
+  readonly isWhole: boolean;
+}
+
 export interface Place {
   readonly client: ImapFlow;
   readonly call: ImapCall;
@@ -43,16 +50,13 @@ export async function listMails(client: ImapFlow, uids: readonly number[]): Prom
  * The mails' bytes. Of one too large, or one that the server can't give, what can be had: its headers, with the
  * reason in `meta`; so that it is seen, and blocks nothing behind it.
  */
-export async function readMails(
-  place: Place,
-  mails: readonly ListedMail[],
-): Promise<FetchedItem[]> {
+export async function readMails(place: Place, mails: readonly ListedMail[]): Promise<ReadMail[]> {
   const most = place.call.maxBytes ?? DEFAULT_MAX_BYTES;
   const sources = await readSources(
     place.client,
     mails.filter((mail) => mail.size <= most).map((mail) => mail.uid),
   );
-  const items: FetchedItem[] = [];
+  const items: ReadMail[] = [];
   for (const mail of mails) {
     const source = sources.get(mail.uid);
     if (source) items.push(item(place, mail, source, {}));
@@ -82,7 +86,7 @@ async function readSources(
 }
 
 /** A mail that did not come with the others: gone (nothing), or one that the server can't give. */
-async function readAlone(place: Place, mail: ListedMail): Promise<FetchedItem[]> {
+async function readAlone(place: Place, mail: ListedMail): Promise<ReadMail[]> {
   try {
     const found = await place.client.fetchOne(
       String(mail.uid),
@@ -98,7 +102,7 @@ async function readAlone(place: Place, mail: ListedMail): Promise<FetchedItem[]>
   }
 }
 
-async function unreadable(place: Place, mail: ListedMail, reason: string): Promise<FetchedItem> {
+async function unreadable(place: Place, mail: ListedMail, reason: string): Promise<ReadMail> {
   const headers = await readHeaders(place.client, mail.uid);
   return item(place, mail, headers, { unreadable: reason });
 }
@@ -118,17 +122,22 @@ function isRefusal(error: unknown): error is Error & { responseText?: string } {
   return ['NO', 'BAD'].includes((error as { responseStatus?: string }).responseStatus ?? '');
 }
 
+/** @param missing why the mail is not whole; empty where it is */
 function item(
   { folder, mailbox }: Place,
   mail: ListedMail,
   source: Buffer,
-  meta: Record<string, unknown>,
-): FetchedItem {
-  const told = Object.keys(meta).length > 0 ? { ...meta, size: mail.size } : {};
+  missing: Record<string, unknown>,
+): ReadMail {
+  const isWhole = Object.keys(missing).length === 0;
   return {
-    providerMessageId: `${folder}/${mailbox.uidValidity}/${mail.uid}`,
-    source,
-    receivedAt: mail.receivedAt,
-    meta: { folder, ...told },
+    uid: mail.uid,
+    isWhole,
+    item: {
+      providerMessageId: `${folder}/${mailbox.uidValidity}/${mail.uid}`,
+      source,
+      receivedAt: mail.receivedAt,
+      meta: { folder, ...(isWhole ? {} : { ...missing, size: mail.size }) },
+    },
   };
 }

@@ -37,7 +37,7 @@ export class Settlement {
 
   /** What to call when these mails are stored; undefined where they are left as they are. */
   begin(uids: readonly number[]): (() => Promise<void>) | undefined {
-    if (this.#call.settings.after === 'leave') return undefined;
+    if (this.#call.settings.after === 'leave' || uids.length === 0) return undefined;
     for (const uid of uids) this.#open.add(uid);
     return async () => {
       await this.#settleSomehow(uids);

@@ -1,5 +1,6 @@
 import type { ImapFlow, MailboxObject } from 'imapflow';
 import type { FetchedBatch } from '../contract.ts';
+import { withHeartbeats } from '../heartbeats.ts';
 import { connect, leave, openFolder, searchUids, type ImapCall } from './client.ts';
 import { readCursor, type ImapCursor } from './cursor.ts';
 import { imapFailure } from './failure.ts';
@@ -50,7 +51,8 @@ async function* batches(
   let cursor = await startingPoint(open, kept);
   let isSaid = cursor === kept;
   for (;;) {
-    const uids = await uidsAfter(client, cursor);
+    const from = cursor;
+    const uids = await withHeartbeats(call, () => uidsAfter(client, from));
     if (uids.length === 0 && !cursor.walk) break;
     if (uids.length === 0) {
       cursor = walkEnded(cursor);
@@ -58,12 +60,16 @@ async function* batches(
     }
     for await (const part of partsOf(open, uids)) {
       call.heartbeat();
-      const items = await readMails(open, wanted(part.mails, cursor));
+      const mails = wanted(part.mails, cursor);
+      const read = await withHeartbeats(call, () => readMails(open, mails));
+      const items = read.map((mail) => mail.item);
       const { walk } = cursor;
       cursor = passed(cursor, part);
       isSaid = items.length > 0;
       if (!isSaid) continue;
-      const stored = settlement.begin(part.mails.map((mail) => mail.uid));
+      // What is not stored whole stays as it is on the server.
+      const whole = read.filter((mail) => mail.isWhole);
+      const stored = settlement.begin(whole.map((mail) => mail.uid));
       yield {
         items,
         cursor: { ...cursor, unsettled: settlement.open() },
@@ -130,7 +136,9 @@ async function* partsOf(open: OpenFolder, uids: readonly number[]): AsyncGenerat
   const most = open.call.settings.batch_size;
   for (let from = 0; from < uids.length; from += most) {
     const chunk = uids.slice(from, from + most);
-    const groups = groupedBySize(await listMails(open.client, chunk));
+    const groups = groupedBySize(
+      await withHeartbeats(open.call, () => listMails(open.client, chunk)),
+    );
     let counted = 0;
     for (const [index, mails] of groups.entries()) {
       const upTo = index === groups.length - 1 ? chunk.at(-1)! : mails.at(-1)!.uid;

@@ -58,7 +58,7 @@ describe.each(withCapability('sender'))('%s as a sender', (name, { manifest, sen
 
   const send = (transmitting = async () => undefined as void) =>
     sender.send(
-      providerCall(manifest.settings.parse(SENDERS[name]!(sink)), { timeoutMs: 500 }),
+      providerCall(manifest.settings.parse(SENDERS[name]!(sink)), { timeoutMs: 10_000 }),
       outgoing(),
       transmitting,
     );

@@ -269,6 +269,16 @@ describeWith('dovecot', 'IMAP against Dovecot', () => {
     expect(text(items[2]!)).toContain('Hello');
   });
 
+  it('deletes no mail that it has not stored whole, and no draft', async () => {
+    server.deliver(user, mail('small'));
+    server.deliver(user, mail('large', `${'x'.repeat(70)}\r\n`.repeat(5000)));
+    server.deliver(user, mail('draft'), { flags: 'D' });
+    const { items } = await drain(null, settings({ after: 'delete' }), { maxBytes: 100_000 });
+    expect(subjects(items)).toEqual(['small', 'large']);
+    const left = server.stored(user).map(({ raw }) => /^Subject: (.*)\r$/m.exec(String(raw))![1]);
+    expect(left).toEqual(['large', 'draft']);
+  });
+
   it('cuts batches by bytes, so that large mails do not fill the memory', async () => {
     for (let n = 1; n <= 6; n++)
       server.deliver(user, mail(`mail-${n}`, `${'y'.repeat(998)}\r\n`.repeat(6000)));
