@@ -1,4 +1,4 @@
-import { Client } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import type { Deps } from '../activities/deps.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import { connect, inTenant } from '../db/connection.ts';
