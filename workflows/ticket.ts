@@ -30,8 +30,7 @@ import {
   type TicketSnapshot,
 } from './contracts/ticket.ts';
 
-const { loadTicket, applyCommand, applyDue, closeTicket, giveUpMessage } =
-  proxyLocalActivities<TicketActivities>(DATABASE);
+const postgres = proxyLocalActivities<TicketActivities>(DATABASE);
 
 type Outgoing = TicketSnapshot['outgoing'][number];
 
@@ -44,7 +43,8 @@ export async function ticket(input: TicketInput): Promise<void> {
   const now = () => new Date(Date.now()).toISOString();
   const alarm = new Alarm();
   const shown = new ShownState();
-  const outbox = new Sender(ref);
+  const turns = new Turns();
+  const outbox = new Sender(ref, turns);
   let woken = true;
   let snapshot: TicketSnapshot | null = null;
 
@@ -55,7 +55,9 @@ export async function ticket(input: TicketInput): Promise<void> {
     setHandler(
       defineUpdate<CommandOutcome, [CommandRef]>(name),
       async ({ commandId }) => {
-        const applied = await applyCommand({ ...ref, commandId, now: now() });
+        const applied = await turns.take(() =>
+          postgres.applyCommand({ ...ref, commandId, now: now() }),
+        );
         learn(applied.snapshot);
         return applied.outcome;
       },
@@ -66,15 +68,17 @@ export async function ticket(input: TicketInput): Promise<void> {
   for (;;) {
     if (woken) {
       woken = false;
-      const loaded = await loadTicket({ ...ref, now: now() });
+      const loaded = await turns.take(() => postgres.loadTicket({ ...ref, now: now() }));
       if (!loaded) return;
       learn(loaded);
     }
     const current: TicketSnapshot = snapshot!;
     shown.update(current);
     outbox.start(current.outgoing);
-    if (isDue(current.slaDueAt)) learn(await applyDue({ ...ref, now: now() }));
-    else if (isDue(current.closesAt)) learn(await closeTicket({ ...ref, now: now() }));
+    if (isDue(current.slaDueAt))
+      learn(await turns.take(() => postgres.applyDue({ ...ref, now: now() })));
+    else if (isDue(current.closesAt))
+      learn(await turns.take(() => postgres.closeTicket({ ...ref, now: now() })));
     else {
       const isIdle = () => outbox.isIdle() && allHandlersFinished();
       const ends = isDue(current.endsAt);
@@ -124,6 +128,20 @@ function nextAlarm({ slaDueAt, closesAt, endsAt }: TicketSnapshot): [number | nu
   return first && first.at > Date.now() ? [first.at, first.summary] : [null, ''];
 }
 
+/**
+ * One local activity at a time: the results of two that ran together may reach a replay in one activation, and the
+ * workflow's commands would then come in another order than they did.
+ */
+class Turns {
+  #last: Promise<unknown> = Promise.resolve();
+
+  take<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work);
+    this.#last = turn.catch(() => {}); // its own caller meets the failure
+    return turn;
+  }
+}
+
 /** One timer to an absolute time; kept while the time stays the same, so that a change of nothing costs no event. */
 class Alarm {
   rang = false;
@@ -166,8 +184,11 @@ class Sender {
   readonly #ref: TicketRef;
   #waiting = 0;
 
-  constructor(ref: TicketRef) {
+  readonly #turns: Turns;
+
+  constructor(ref: TicketRef, turns: Turns) {
     this.#ref = ref;
+    this.#turns = turns;
   }
 
   /** Begins with the first that has not ended, unless one is under way. */
@@ -190,12 +211,15 @@ class Sender {
       await sendWithin(this.#ref, message);
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
-      await giveUpMessage({
-        ...this.#ref,
-        messageId,
-        code: codeOf(error),
-        now: new Date(Date.now()).toISOString(),
-      });
+      const code = codeOf(error);
+      await this.#turns.take(() =>
+        postgres.giveUpMessage({
+          ...this.#ref,
+          messageId,
+          code,
+          now: new Date(Date.now()).toISOString(),
+        }),
+      );
     }
     this.#done.add(messageId);
     this.#sending = null;

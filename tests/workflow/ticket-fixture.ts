@@ -180,6 +180,18 @@ export async function startTickets(
     historyLength: async (ticketId: string): Promise<number> =>
       (await handleOf(ticketId).describe()).historyLength,
 
+    /** Runs every ticket's history so far through the workflow's code again. @throws where it would now do otherwise. */
+    async replayAll(ticketIds: readonly string[]): Promise<void> {
+      for (const id of ticketIds) {
+        const history = await handleOf(id).fetchHistory();
+        await Worker.runReplayHistory(
+          { workflowBundle },
+          history,
+          ticketWorkflowId({ tenantId, ticketId: id }),
+        );
+      }
+    },
+
     async stop(): Promise<void> {
       for (const worker of workers) worker.shutdown();
       await Promise.all(running);
