@@ -60,7 +60,8 @@ ${table(settingsOf(jsonSchema(TenantSettings)), [])}
 ## Channels
 
 \`settings\` of \`POST /v1/channels\` and \`PATCH /v1/channels/{id}\`. **Secret** values are sealed at rest and never
-returned. The names in *Environment* are those that a manifest reserves for an installation with a single account.
+returned. The names in *Environment* are for an installation with a single account: where some are set, \`npm start\` makes
+the provider's channel in tenant \`demo\`, or brings it up to date.
 
 ${providers.map(({ manifest }) => providerSection(manifest)).join('\n')}`;
 }
