@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import EmailReplyParser from 'email-reply-parser';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NormalizedMessage } from '../message.ts';
@@ -57,17 +58,23 @@ function agrees(field: string, message: NormalizedMessage, value: unknown): bool
   return JSON.stringify(readings[field]!(message)) === JSON.stringify(expectedValue(field, value));
 }
 
-async function scoreMails(): Promise<Record<string, { agreed: number; of: number }>> {
+interface Score {
+  agreed: number;
+  of: number;
+}
+
+async function scoreMails(): Promise<{ scores: Record<string, Score>; slowest: number }> {
   const folder = join(corpora, 'mail');
   const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')) as Record<
     string,
     Expectation
   >;
-  const scores: Record<string, { agreed: number; of: number }> = {};
+  const scores: Record<string, Score> = {};
+  let slowest = 0;
   for (const [file, fields] of Object.entries(expected)) {
-    const { message } = await parseMail(readFileSync(join(folder, file)), {
-      receivedAt: new Date(0),
-    });
+    const source = readFileSync(join(folder, file));
+    const { message, milliseconds } = await quickestOf(source);
+    slowest = Math.max(slowest, milliseconds);
     for (const [field, { agree, value }] of Object.entries(fields)) {
       // Where all three lost a byte to U+FFFD that our charset detection reads, there is no truth.
       if (agree < 3 || JSON.stringify(value).includes('\ufffd')) continue;
@@ -76,10 +83,33 @@ async function scoreMails(): Promise<Record<string, { agreed: number; of: number
       if (agrees(field, message, value)) score.agreed++;
     }
   }
-  return scores;
+  return { scores, slowest };
 }
 
-function share(scores: Record<string, { agreed: number; of: number }>, fields: string[]): number {
+/** A machine under load stops any single run: the quicker of three says what the parser takes. */
+async function quickestOf(
+  source: Buffer,
+): Promise<{ message: NormalizedMessage; milliseconds: number }> {
+  let milliseconds = Number.POSITIVE_INFINITY;
+  let message: NormalizedMessage | null = null;
+  for (let run = 0; run < 3; run++) {
+    const start = performance.now();
+    message = (await parseMail(source, { receivedAt: new Date(0) })).message;
+    milliseconds = Math.min(milliseconds, performance.now() - start);
+  }
+  return { message: message!, milliseconds };
+}
+
+function asTable(scores: Record<string, Score>): string {
+  const rows = Object.entries(scores).toSorted(([a], [b]) => a.localeCompare(b));
+  return rows
+    .map(([field, { agreed, of }]) => {
+      return `${field.padEnd(18)} ${`${agreed}/${of}`.padStart(8)} ${((100 * agreed) / of).toFixed(2).padStart(7)} %`;
+    })
+    .join('\n');
+}
+
+function share(scores: Record<string, Score>, fields: string[]): number {
   const chosen = fields.map((field) => scores[field]!);
   const of = chosen.reduce((sum, score) => sum + score.of, 0);
   return chosen.reduce((sum, score) => sum + score.agreed, 0) / of;
@@ -87,7 +117,7 @@ function share(scores: Record<string, { agreed: number; of: number }>, fields: s
 
 withCorpora('211 real mails, against three other parsers', () => {
   it('are read alike where all three agree', async () => {
-    const scores = await scoreMails();
+    const { scores, slowest } = await scoreMails();
     const headers = share(scores, [
       'from',
       'fromName',
@@ -102,7 +132,9 @@ withCorpora('211 real mails, against three other parsers', () => {
     ]);
     const files = share(scores, ['attachmentCount', 'attachmentNames', 'binarySha256']);
     const text = share(scores, ['text']);
-    console.log(JSON.stringify({ headers, files, text, fields: scores }));
+    const groups = { headers, files, text };
+    console.log(`${asTable(scores)}\n${JSON.stringify(groups)}, slowest ${slowest.toFixed(1)} ms`);
+    expect(slowest).toBeLessThan(200);
     expect(headers).toBeGreaterThanOrEqual(0.995);
     expect(files).toBeGreaterThanOrEqual(0.98);
     expect(text).toBeGreaterThanOrEqual(0.97);
@@ -124,14 +156,16 @@ withCorpora('replies of many mail clients', () => {
   const text = (fixture: string): string =>
     readFileSync(join(folder, 'test/fixtures', fixture), 'utf8');
 
-  it('are split as expected', () => {
+  it('are split as expected, better than by the library alone', () => {
     const cases = read();
-    const agreed = cases.filter(
-      ({ fixture, expected }) =>
-        squeeze(splitQuoted(text(fixture)).new_content) === squeeze(expected),
-    );
-    console.log(`replies: ${agreed.length} of ${cases.length}`);
-    expect(agreed.length / cases.length).toBeGreaterThanOrEqual(0.95);
+    const score = (added: (source: string) => string): number =>
+      cases.filter(({ fixture, expected }) => squeeze(added(text(fixture))) === squeeze(expected))
+        .length;
+    const ours = score((source) => splitQuoted(source).new_content);
+    const library = score((source) => new EmailReplyParser().read(source).getVisibleText());
+    console.log(`replies: ours ${ours}, email-reply-parser ${library}, of ${cases.length}`);
+    expect(ours / cases.length).toBeGreaterThanOrEqual(0.98);
+    expect(ours).toBeGreaterThan(library);
   });
 
   it('lose no word', () => {

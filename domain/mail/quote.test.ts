@@ -1,4 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import EmailReplyParser from 'email-reply-parser';
+import { clientReplies } from './fixtures/client-replies.ts';
+import { parseMail } from './parse.ts';
 import { splitQuoted } from './quote.ts';
 
 const block = (from: string, sent: string, to: string, subject: string): string =>
@@ -99,5 +102,69 @@ describe('splitQuoted', () => {
     const start = performance.now();
     splitQuoted(text);
     expect(performance.now() - start).toBeLessThan(1500);
+  });
+});
+
+describe('answers of twelve client forms in ten languages', () => {
+  const squeeze = (text: string): string => text.replace(/\s+/g, ' ').trim();
+
+  it.each(clientReplies().map((reply) => [reply.name, reply] as const))(
+    'edge 35: %s',
+    (_name, { text, added }) => {
+      const split = splitQuoted(text);
+      expect(squeeze(split.new_content)).toBe(squeeze(added));
+      expect(words(`${split.new_content} ${split.quoted_content}`)).toEqual(words(text));
+    },
+  );
+
+  it('are split better than by the library alone', () => {
+    const replies = clientReplies();
+    const score = (split: (text: string) => string): number =>
+      replies.filter(({ text, added }) => squeeze(split(text)) === squeeze(added)).length;
+    const ours = score((text) => splitQuoted(text).new_content);
+    const library = score((text) => new EmailReplyParser().read(text).getVisibleText());
+    console.log(`own replies: ours ${ours}, email-reply-parser ${library}, of ${replies.length}`);
+    expect(replies.length).toBeGreaterThanOrEqual(100);
+    expect(ours).toBeGreaterThan(library);
+  });
+});
+
+// What clients put into HTML-only mails; the quote is told by its markup alone.
+const markups: Record<string, string> = {
+  Gmail:
+    '<div dir="ltr">It works, thanks!</div><br><div class="gmail_quote"><div dir="ltr" class="gmail_attr">Am Mo., 3. März 2025 um 10:00 Uhr schrieb Support &lt;<a href="mailto:s@help.example">s@help.example</a>&gt;:<br></div><blockquote class="gmail_quote">old</blockquote></div>',
+  'Outlook on the web':
+    '<div class="elementToProof">It works, thanks!</div><div id="appendonsend"></div><hr style="width:98%"><div id="divRplyFwdMsg"><font><b>Von:</b> Support &lt;s@help.example&gt;<br><b>Gesendet:</b> Montag, 3. März 2025 10:00<br><b>An:</b> Ada<br><b>Betreff:</b> Re: x</font></div><div>old</div>',
+  'Outlook on the desktop':
+    '<p class="MsoNormal">It works, thanks!</p><div style="border-top:solid #E1E1E1 1.0pt"><p class="MsoNormal"><b>From:</b> Support &lt;s@help.example&gt; <br><b>Sent:</b> Monday, March 3, 2025 10:00 AM<br><b>To:</b> Ada<br><b>Subject:</b> Re: x</p></div><p>old</p>',
+  'Apple Mail':
+    '<html><body>It works, thanks!<br><div><br><blockquote type="cite"><div>On 3 Mar 2025, at 10:00, Support &lt;s@help.example&gt; wrote:</div><br><div>old</div></blockquote></div></body></html>',
+  Yahoo:
+    '<div class="ydp1">It works, thanks!</div><div id="yahoo_quoted_1" class="yahoo_quoted"><div>Em segunda-feira, 3 de março de 2025 10:00:00 BRT, Support &lt;s@help.example&gt; escreveu:</div><div>old</div></div>',
+  'Proton Mail':
+    '<div>It works, thanks!</div><div class="protonmail_quote">Le lundi 3 mars 2025 à 10:00, Support &lt;s@help.example&gt; a écrit :<br><blockquote class="protonmail_quote" type="cite">old</blockquote></div>',
+  Thunderbird:
+    '<div class="moz-cite-prefix">On 3/3/25 10:00, Support wrote:<br></div><blockquote type="cite" cite="mid:x">old</blockquote><p>It works, thanks!</p>',
+};
+
+describe('an answer in HTML alone', () => {
+  it.each(Object.entries(markups))('edge 35: of %s', async (_name, html) => {
+    const mail = `From: a@b.example\nSubject: Re: x\nContent-Type: text/html; charset=utf-8\n\n${html}`;
+    const { message } = await parseMail(Buffer.from(mail), { receivedAt: new Date(0) });
+    expect(message.new_content).toBe('It works, thanks!');
+    expect(message.quoted_content).toContain('old');
+  });
+});
+
+describe('new text', () => {
+  it.each([
+    '> quoted\n\n> more',
+    'On Mon, Mar 3, 2025 Support <s@h.example> wrote:\n\n> old',
+    'Sent from my iPhone',
+    '-- \nAda',
+    '________________________________\nFrom: a\nSent: b\nTo: c\nSubject: d\n\nold',
+    'Get Outlook for iOS<https://aka.ms/o0ukef>\n\nOn 3/3/25 Support wrote:\n> old',
+  ])('is never empty where there is text: %j', (text) => {
+    expect(splitQuoted(text).new_content).not.toBe('');
   });
 });

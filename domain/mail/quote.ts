@@ -1,4 +1,15 @@
 import EmailReplyParser from 'email-reply-parser';
+import {
+  bareIntroduction,
+  divider,
+  fromLine,
+  isAppFooter,
+  otherLines,
+  replyAbove,
+  wroteEnd,
+  wroteMiddle,
+  wroteStart,
+} from './quote-patterns.ts';
 
 export interface SplitText {
   new_content: string;
@@ -8,32 +19,6 @@ export interface SplitText {
 // The library's patterns backtrack; beyond this the linear rules below decide alone.
 const libraryLimit = 64 * 1024;
 const longestLine = 2000;
-
-const names = {
-  from: 'from|von|de|da|van|od|från|fra|lähettäjä|от|от кого|发件人|寄件者|差出人|보낸 사람|kimden|από|feladó|expéditeur|remitente|mittente|afzender|remetente',
-  sent: 'sent|date|gesendet|datum|envoyé|envoyée|enviado|enviado el|enviada|enviada em|inviato|data|verzonden|fecha|wysłano|skickat|sendt|dato|lähetetty|отправлено|дата|发送时间|日期|寄件日期|送信日時|日時|보낸 날짜|gönderildi|gönderme tarihi|tarih|elküldve|dátum',
-  to: 'to|an|à|para|a|aan|do|dla|till|til|vastaanottaja|кому|收件人|宛先|받는 사람|kime|προς|címzett',
-  subject:
-    'subject|betreff|objet|sujet|asunto|oggetto|assunto|onderwerp|temat|ämne|emne|aihe|тема|主题|主旨|件名|제목|konu|θέμα|tárgy',
-};
-
-const headerLine = (words: string): RegExp =>
-  new RegExp(String.raw`^[>\s*_|]*\*?(?:${words})\s*\*?\s*[::]\s*\*?\s*\S?`, 'iu');
-const fromLine = headerLine(names.from);
-const otherLines = [headerLine(names.sent), headerLine(names.to), headerLine(names.subject)];
-
-const divider =
-  /^[\s>]*[-_=*]{2,}\s*(original message|original appointment|ursprüngliche nachricht|originalnachricht|message d'origine|message original|mensaje original|mensagem original|messaggio originale|oorspronkelijk bericht|wiadomość oryginalna|ursprungligt meddelande|original ?melding|oprindelig meddelelse|alkuperäinen viesti|исходное сообщение|пересылаемое сообщение|原始邮件|原始郵件|元のメッセージ|원본 메시지|özgün ileti|původní zpráva|reply message|reply above this line)\s*[-_=*]{2,}\s*$/iu;
-const replyAbove = /(##-? ?|-{2,} ?)(please )?(type|write|reply)[^\n]{0,40}above this line/iu;
-
-const wroteEnd =
-  /(wrote|writes|schrieb|schrieb am|a écrit|escribió|escreveu|ha scritto|scrisse|schreef|napisał(\(a\))?|napisała|skrev|kirjoitti|написал(\(а\))?|написала|пишет|写道|寫道|のメール|님이 작성|şunu yazdı|yazdı|έγραψε|írta|napsal(\(a\))?|napísal)\s*(<[^<>]*>)?\s*[::]?\s*$/iu;
-const wroteMiddle =
-  /\s(schreef|schrieb|skrev|kirjoitti|escribió|escreveu|napisał(\(a\))?|wrote)\s[^:]{1,120}:\s*$/iu;
-// Gmail in languages without such a verb: a date, a name, an address, a colon.
-const bareIntroduction = /\d.{0,200}<[^<>\s]{1,100}@[^<>\s]{1,100}>\)?\s*[::]\s*$/u;
-const wroteStart =
-  /^(on|am|le|el|em|il( giorno)?|op|dnia|w dniu|den|d\.|pe|ma|ti|ke|to|la|su|в|on\b|\d{1,4}[./年-]\d{1,2}|(mon|tue|wed|thu|fri|sat|sun|pon|wt|śr|czw|pt|sob|niedz|пн|вт|ср|чт|пт|сб|вс)[.,\s]|.{1,80}<[^<>\s]+@[^<>\s]+>|.{0,40}\d{4})/iu;
 
 /**
  * Splits a mail's text into what it adds and what it quotes, signature included: nothing is lost,
@@ -45,13 +30,14 @@ export function splitQuoted(text: string, forwarded = false): SplitText {
   if (content === '' || forwarded) return { new_content: content, quoted_content: null };
   const lines = content.split('\n');
   const cut = findCut(lines);
-  const above = lines.slice(0, cut).join('\n');
+  const { kept, introductions } = withoutIntroductions(lines.slice(0, cut));
   const below = lines.slice(cut).join('\n');
-  const split = splitByLibrary(above);
+  const split = splitByLibrary(kept.join('\n'));
   if (split.new_content.trim() === '') return answerBelow(content, lines, cut);
+  const { text: added, footer } = withoutFooter(split.new_content.trim());
   return {
-    new_content: split.new_content.trim(),
-    quoted_content: joined(split.quoted_content, below),
+    new_content: added,
+    quoted_content: joined(introductions, split.quoted_content, footer, below),
   };
 }
 
@@ -83,24 +69,55 @@ function isHeaderBlock(lines: readonly string[], at: number): boolean {
   return otherLines.filter((pattern) => next.some((line) => pattern.test(line))).length >= 2;
 }
 
-/** "On …, Ada wrote:", on up to four lines, with quoted text or nothing of one's own after it. */
+/** "On …, Ada wrote:", with quoted text or nothing of one's own after it. */
 function isWrote(lines: readonly string[], at: number): boolean {
+  const length = introductionLength(lines, at);
+  return length > 0 && !isAnsweredBelow(lines, at + length);
+}
+
+/** Lines, four at most, that a quote's introduction takes from `at` on; 0 where none begins there. */
+function introductionLength(lines: readonly string[], at: number): number {
   const first = lines[at]!.trim();
-  if (first.startsWith('>') || !wroteStart.test(first)) return false;
+  if (first.length > longestLine || first.startsWith('>') || !wroteStart.test(first)) return 0;
   for (let length = 1; length <= 4 && at + length <= lines.length; length++) {
+    const last = lines[at + length - 1]!.trim();
+    if (length > 1 && last === '') return 0;
     const sentence = lines.slice(at, at + length).map((line) => line.trim());
-    if (length > 1 && sentence.at(-1) === '') return false;
     const joinedSentence = sentence.join(' ');
-    if (joinedSentence.length > 400) return false;
-    const isIntroduction = wroteEnd.test(joinedSentence) || wroteMiddle.test(joinedSentence);
-    if (bareIntroduction.test(joinedSentence) && isQuotedNext(lines, at + length)) {
-      return !isAnsweredBelow(lines, at + length);
-    }
-    if (isIntroduction && /\d|@/.test(joinedSentence)) {
-      return !isAnsweredBelow(lines, at + length);
-    }
+    if (joinedSentence.length > 400) return 0;
+    if (bareIntroduction.test(joinedSentence) && isQuotedNext(lines, at + length)) return length;
+    const introduces = wroteEnd.test(joinedSentence) || wroteMiddle.test(joinedSentence);
+    if (introduces && /\d|@/.test(joinedSentence)) return length;
   }
-  return false;
+  return 0;
+}
+
+/** Takes away the introductions of quotes that are answered below or between their lines. */
+function withoutIntroductions(lines: readonly string[]): {
+  kept: string[];
+  introductions: string | null;
+} {
+  const kept: string[] = [];
+  const introductions: string[] = [];
+  for (let at = 0; at < lines.length; at++) {
+    const length = introductionLength(lines, at);
+    if (length > 0 && isQuotedNext(lines, at + length)) {
+      introductions.push(...lines.slice(at, at + length));
+      at += length - 1;
+    } else kept.push(lines[at]!);
+  }
+  return { kept, introductions: introductions.join('\n') || null };
+}
+
+/** Takes away what the sender's phone or app wrote below a blank line at the end. */
+function withoutFooter(text: string): { text: string; footer: string | null } {
+  const at = text.lastIndexOf('\n');
+  const footer = text.slice(at + 1);
+  const apart = /\n[ \t]*$/.test(text.slice(Math.max(0, at - 100), at));
+  const above = text.slice(0, Math.max(0, at)).trimEnd();
+  return apart && above !== '' && isAppFooter(footer)
+    ? { text: above, footer }
+    : { text, footer: null };
 }
 
 function isQuotedNext(lines: readonly string[], from: number): boolean {
