@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  randomBytes,
+  type KeyObject,
+} from 'node:crypto';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -23,6 +31,8 @@ export class UnknownKeyError extends Error {
 export class KeyRing {
   readonly #masters: ReadonlyMap<string, Buffer>;
   readonly #derived = new Map<string, Buffer>();
+  /** Ciphers take bytes too, but make a key object of them at every call, which costs more than the sealing. */
+  readonly #cipherKeys = new Map<string, KeyObject>();
   readonly currentId: string;
 
   private constructor(masters: ReadonlyMap<string, Buffer>) {
@@ -55,7 +65,7 @@ export class KeyRing {
   seal(purpose: string, plain: Uint8Array, context = ''): Buffer {
     const id = Buffer.from(this.currentId, 'ascii');
     const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv('aes-256-gcm', this.derive(purpose), iv);
+    const cipher = createCipheriv('aes-256-gcm', this.#cipherKey(purpose, this.currentId), iv);
     cipher.setAAD(Buffer.from(context));
     const body = Buffer.concat([cipher.update(plain), cipher.final()]);
     return Buffer.concat([Buffer.of(id.length), id, iv, cipher.getAuthTag(), body]);
@@ -68,7 +78,7 @@ export class KeyRing {
     const id = bytes.toString('ascii', 1, ivAt);
     const iv = bytes.subarray(ivAt, ivAt + IV_BYTES);
     const tag = bytes.subarray(ivAt + IV_BYTES, ivAt + IV_BYTES + TAG_BYTES);
-    const decipher = createDecipheriv('aes-256-gcm', this.derive(purpose, id), iv);
+    const decipher = createDecipheriv('aes-256-gcm', this.#cipherKey(purpose, id), iv);
     decipher.setAAD(Buffer.from(context));
     decipher.setAuthTag(tag);
     return Buffer.concat([
@@ -93,6 +103,15 @@ export class KeyRing {
     if (!master) throw new UnknownKeyError(id);
     const key = Buffer.from(hkdfSync('sha256', master, '', `postroom/${purpose}`, 32));
     this.#derived.set(`${id}/${purpose}`, key);
+    return key;
+  }
+
+  #cipherKey(purpose: string, id: string): KeyObject {
+    const name = `${id}/${purpose}`;
+    const cached = this.#cipherKeys.get(name);
+    if (cached) return cached;
+    const key = createSecretKey(this.derive(purpose, id));
+    this.#cipherKeys.set(name, key);
     return key;
   }
 

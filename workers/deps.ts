@@ -3,10 +3,9 @@ import type { Deps } from '../activities/deps.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import { connect, inTenant } from '../db/connection.ts';
 import { tenantSettings } from '../db/queries/tenants.ts';
-import type { TenantId } from '../domain/ids.ts';
 import { KeyRing } from '../security/key-ring.ts';
-import { createGuardedNetwork, type GuardedNetwork } from '../security/ssrf-guard.ts';
 import { createLogger, type Logger } from '../telemetry/log.ts';
+import { TenantNetworks } from './tenant-networks.ts';
 import { createClient } from './temporal/connection.ts';
 import { TemporalRelay } from './temporal/relay.ts';
 
@@ -15,9 +14,6 @@ export interface OpenDeps extends Deps {
   readonly relay: TemporalRelay;
   close(): Promise<void>;
 }
-
-/** How long a tenant's allow-list is trusted before it is read again. */
-const ALLOW_LIST_TTL_MS = 10_000;
 
 /**
  * Opens what every process needs: database, key ring, Temporal client, the guarded way out. Nothing here waits for a
@@ -38,7 +34,10 @@ export function openDeps(config: Config, log: Logger = createLogger(config.logLe
   const keys = KeyRing.parse(config.masterKey);
   const client = createClient(config.temporal, keys);
   const relay = new TemporalRelay(client, db, config.temporal, log);
-  const networks = new Map<TenantId, { network: Promise<GuardedNetwork>; until: number }>();
+  const networks = new TenantNetworks(async (tenantId) => {
+    const settings = await inTenant(db, tenantId, (tx) => tenantSettings(tx, tenantId));
+    return [...config.allowPrivateTargets, ...settings.allow_private_targets];
+  });
   return {
     config,
     db,
@@ -46,20 +45,10 @@ export function openDeps(config: Config, log: Logger = createLogger(config.logLe
     client,
     relay,
     log,
-    network(tenantId) {
-      const known = networks.get(tenantId);
-      if (known && known.until > Date.now()) return known.network;
-      const network = inTenant(db, tenantId, (tx) => tenantSettings(tx, tenantId)).then(
-        (settings) =>
-          createGuardedNetwork({
-            allow: [...config.allowPrivateTargets, ...settings.allow_private_targets],
-          }),
-      );
-      networks.set(tenantId, { network, until: Date.now() + ALLOW_LIST_TTL_MS });
-      return network;
-    },
+    network: (tenantId) => networks.of(tenantId),
     async close() {
       relay.close();
+      networks.close();
       await client.connection.close();
       await db.destroy();
     },
