@@ -10,6 +10,8 @@ export interface FailureOptions {
    * activity, and its workflow says what an admin has to do.
    */
   readonly reauthenticateAfterMs?: number;
+  /** Any failure ends the activity: its workflow decides how it goes on. */
+  readonly once?: boolean;
 }
 
 /** Runs an activity's work; what a provider throws leaves it as a classified ApplicationFailure. */
@@ -58,7 +60,7 @@ export function classified(error: unknown): ProviderFailure | null {
 
 function asApplicationFailure(
   failure: ProviderFailure,
-  { reauthenticateAfterMs }: FailureOptions,
+  { reauthenticateAfterMs, once }: FailureOptions,
 ): ApplicationFailure {
   const common = {
     type: failure.code,
@@ -67,6 +69,10 @@ function asApplicationFailure(
       { class: failure.class, status: failure.status, uncertain: failure.uncertain ?? false },
     ],
   };
+  if (once) {
+    const category = ApplicationFailureCategory.BENIGN;
+    return ApplicationFailure.create({ ...common, category, nonRetryable: true });
+  }
   switch (failure.class) {
     case 'retry':
     case 'wait':

@@ -13,6 +13,7 @@ import type {
   ProviderCall,
 } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
+import { measuredCall } from '../telemetry/provider-calls.ts';
 import type {
   MailboxPlan,
   MailboxStateActivities,
@@ -67,7 +68,9 @@ export function createMailboxSyncActivities(deps: Deps): MailboxSyncActivities {
         if (!provider.mailbox) return { received };
         const call = await callOf(deps, provider, channel);
         for (const folder of provider.mailbox.folders(call.settings)) {
-          received += await syncFolder(deps, channel, provider.mailbox, call, folder);
+          received += await measuredCall(channel.provider, 'sync', () =>
+            syncFolder(deps, channel, provider.mailbox!, call, folder),
+          );
         }
         return { received };
       });
@@ -78,31 +81,34 @@ export function createMailboxSyncActivities(deps: Deps): MailboxSyncActivities {
 export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
   return {
     async waitForMail(ref, seconds) {
-      return providerErrors(async () => {
-        const channel = await load(deps, ref);
-        if (channel?.desiredState !== 'running') return 'timeout';
-        const provider = providerOf(channel);
-        const mailbox = provider.mailbox;
-        if (!mailbox?.wait) return 'timeout';
-        const stop = new AbortController();
-        const call = await callOf(deps, provider, channel, stop.signal);
-        const until = Date.now() + seconds * 1000;
-        const waits = mailbox.folders(call.settings).map(async (folder) => {
-          const cursor = await readCursor(
-            deps.db,
-            channel.facts.tenantId,
-            channel.facts.id,
-            folder,
-          );
-          return mailbox.wait!(call, folder, cursor, until);
-        });
-        try {
-          return await Promise.race(waits);
-        } finally {
-          stop.abort();
-          await Promise.allSettled(waits);
-        }
-      });
+      return providerErrors(
+        async () => {
+          const channel = await load(deps, ref);
+          if (channel?.desiredState !== 'running') return 'timeout';
+          const provider = providerOf(channel);
+          const mailbox = provider.mailbox;
+          if (!mailbox?.wait) return 'timeout';
+          const stop = new AbortController();
+          const call = await callOf(deps, provider, channel, stop.signal);
+          const until = Date.now() + seconds * 1000;
+          const waits = mailbox.folders(call.settings).map(async (folder) => {
+            const cursor = await readCursor(
+              deps.db,
+              channel.facts.tenantId,
+              channel.facts.id,
+              folder,
+            );
+            return mailbox.wait!(call, folder, cursor, until);
+          });
+          try {
+            return await Promise.race(waits);
+          } finally {
+            stop.abort();
+            await Promise.allSettled(waits);
+          }
+        },
+        { once: true },
+      );
     },
   };
 }

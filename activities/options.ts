@@ -26,7 +26,7 @@ export const WAIT: ActivityOptions = {
   startToCloseTimeout: '7 hours',
   heartbeatTimeout: '60 seconds',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: { initialInterval: '1 second', maximumInterval: '1 minute', maximumAttempts: 0 },
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 };
 
 /** Handing an answer to a provider: tried for a day, at intervals up to ten minutes; the provider's class of error ends it sooner. */

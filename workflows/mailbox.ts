@@ -91,7 +91,9 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       summary: 'sync',
     });
     let waiting: Waiting | null = null;
-    while (!changed && !workflowInfo().continueAsNewSuggested) {
+    let failedWaits = 0;
+    const isOver = () => changed || workflowInfo().continueAsNewSuggested;
+    while (!isOver()) {
       nudged = false;
       try {
         await syncMailbox(ref);
@@ -99,6 +101,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       } catch (error) {
         if (isCancellation(error)) throw error;
         failures += 1;
+        failedWaits = 0;
         await backOff(error);
         continue;
       }
@@ -116,10 +119,14 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       // A nudge leaves the wait under way as it is: a sync beside it harms nothing.
       waiting ??= startWaiting(ref, queue);
       const current = waiting;
-      await condition(() => attention() || current.done || workflowInfo().continueAsNewSuggested);
+      await condition(() => nudged || current.done || isOver());
       if (current.done) {
         waiting = null;
         told = '';
+        failedWaits = endedByFailure(current) ? failedWaits + 1 : 0;
+        // The sync that follows names the trouble; where it finds none, the mailbox is swept, never in a loop.
+        if (failedWaits > 1)
+          await condition(attention, plan.sweepSeconds * 1000, { summary: 'sweep: waiting fails' });
       }
     }
   }
@@ -158,8 +165,13 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   }
 }
 
+interface WaitFailure {
+  readonly error: unknown;
+}
+
 interface Waiting {
   done: boolean;
+  failure: WaitFailure | null;
 }
 
 function startWaiting(ref: MailboxRef, queuePrefix: string): Waiting {
@@ -168,11 +180,25 @@ function startWaiting(ref: MailboxRef, queuePrefix: string): Waiting {
     taskQueue: queuePrefix + QUEUE.waits,
     summary: 'wait for mail',
   });
-  const waiting: Waiting = { done: false };
-  // A wait that fails ends as if there were mail: the sync that follows names the trouble.
-  const end = () => void (waiting.done = true);
-  void waitForMail(ref, WAIT_SECONDS).then(end, end);
+  const waiting: Waiting = { done: false, failure: null };
+  waitForMail(ref, WAIT_SECONDS).then(
+    () => {
+      waiting.done = true;
+    },
+    (error: unknown) => {
+      waiting.failure = { error };
+      waiting.done = true;
+    },
+  );
   return waiting;
+}
+
+/** @throws what is no activity's failure: a cancellation, or a fault of this code. */
+function endedByFailure({ failure }: Waiting): boolean {
+  if (failure === null) return false;
+  if (!(failure.error instanceof ActivityFailure) || isCancellation(failure.error))
+    throw failure.error;
+  return true;
 }
 
 function inSeconds(seconds: number): string {
