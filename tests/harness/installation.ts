@@ -125,7 +125,7 @@ function untilPolling(child: ChildProcess, log: () => string): Promise<void> {
       POLLING_WITHIN_MS,
     );
     const look = () => {
-      if (log().includes('workers are polling')) end();
+      if (log().includes('"msg":"running"')) end();
     };
     const exited = () => end(new Error(`The workers ended:\n${log()}`));
     child.stderr!.on('data', look);
