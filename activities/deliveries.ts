@@ -8,7 +8,8 @@ import {
 } from '../db/queries/deliveries.ts';
 import { retryDelayMs } from '../domain/delivery-backoff.ts';
 import type { TenantId } from '../domain/ids.ts';
-import { webhookAttempts, webhookSeconds } from '../telemetry/webhook-metrics.ts';
+import { traced } from '../telemetry/trace.ts';
+import { webhookAttempts, webhookDelay, webhookSeconds } from '../telemetry/webhook-metrics.ts';
 import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delivery.ts';
 import { postDelivery, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
@@ -24,6 +25,8 @@ export interface DeliveryTuning {
 const HOLD_MARGIN_MS = 5_000;
 /** Clocks of two machines may differ by this when a retry comes a little early. */
 const EARLY_MS = 50;
+
+const HEARTBEAT_MS = 3_000;
 
 type Outcome =
   | { readonly state: 'delivered' }
@@ -74,7 +77,9 @@ export function createDeliveryActivities(
 
     /** Every further attempt. @throws ApplicationFailure with the time of the next, or non-retryable when given up. */
     async deliverAgain({ tenantId, deliveryId }: WebhookDeliveryInput): Promise<void> {
-      const outcome = await (takeOver(deliveryId) ?? attempt(tenantId as TenantId, deliveryId));
+      const outcome = await heartbeating(
+        () => takeOver(deliveryId) ?? attempt(tenantId as TenantId, deliveryId),
+      );
       if (outcome.state === 'delivered') return;
       throw ApplicationFailure.create({
         type: outcome.state === 'failed' ? 'delivery.given_up' : 'delivery.attempt_failed',
@@ -108,13 +113,39 @@ export function createDeliveryActivities(
     return begun;
   }
 
+  async function post(
+    tenantId: TenantId,
+    delivery: LoadedDelivery,
+    cancelled: AbortSignal,
+  ): Promise<DeliveryAnswer> {
+    const attempt = delivery.attempts + 1;
+    // A replay's first attempt is due when it is asked for, which no row says.
+    if (delivery.run === 1 || attempt > 1)
+      webhookDelay.observe(
+        { attempt: attempt === 1 ? 'first' : 'again' },
+        Math.max(0, Date.now() - delivery.dueAt.getTime()) / 1000,
+      );
+    const attributes = {
+      'postroom.tenant': tenantId,
+      'postroom.delivery': delivery.id,
+      'postroom.event': delivery.event.id,
+      'postroom.event_type': delivery.event.type,
+      'postroom.attempt': attempt,
+    };
+    const options = { kind: 'client', parent: delivery.traceparent, attributes } as const;
+    return traced('webhook attempt', options, async (span) => {
+      const answer = await postDelivery(await deps.network(tenantId), delivery, cancelled);
+      span?.setAttribute('postroom.outcome', answer.reason);
+      return answer;
+    });
+  }
+
   async function attemptAndRecord(
     tenantId: TenantId,
     delivery: LoadedDelivery,
     cancelled: AbortSignal,
   ): Promise<Outcome> {
-    const answer =
-      unwanted(delivery) ?? (await postDelivery(await deps.network(tenantId), delivery, cancelled));
+    const answer = unwanted(delivery) ?? (await post(tenantId, delivery, cancelled));
     const afterMs = retryDelayMs(delivery.attempts + 1, answer.retryAfterMs, random());
     const recorded = await recordAttempt(deps.db, tenantId, delivery, {
       ...answer,
@@ -172,6 +203,17 @@ function unwanted({ endpoint, event }: LoadedDelivery): DeliveryAnswer | null {
     responseStart: null,
     retryAfterMs: null,
   };
+}
+
+/** Shows that this worker lives, so that its death is noticed before the activity's whole time has passed. */
+async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(beat);
+  }
 }
 
 /** The attempt's outcome; the activity's cancellation (the worker is shut down) ends it unrecorded. */

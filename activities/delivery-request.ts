@@ -1,7 +1,9 @@
 import { readRetryAfter } from '../domain/delivery-backoff.ts';
 import { explainNetworkError } from '../security/network-error.ts';
+import { PostTimeout, type PostAnswer } from '../security/guarded-post.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import { webhookHeaders } from '../security/webhook-signature.ts';
+import { currentTraceparent } from '../telemetry/trace.ts';
 import type { LoadedDelivery } from '../db/queries/deliveries.ts';
 
 const SHOWN_BYTES = 1024;
@@ -30,41 +32,43 @@ export interface DeliveryAnswer {
  */
 export async function postDelivery(
   network: GuardedNetwork,
-  { event, endpoint }: LoadedDelivery,
+  { event, endpoint }: Pick<LoadedDelivery, 'event' | 'endpoint'>,
   cancelled: AbortSignal,
+  traceparent: string | null = currentTraceparent(),
 ): Promise<DeliveryAnswer> {
   const at = new Date();
   const began = performance.now();
-  const late = AbortSignal.timeout(endpoint.timeoutMs);
   const body = JSON.stringify(event);
   try {
-    const response = await network.fetch(endpoint.url, {
-      method: 'POST',
+    const answer = await network.post(endpoint.url, {
       headers: {
         'user-agent': USER_AGENT,
         ...lowerCased(endpoint.headers),
         'content-type': 'application/json',
+        ...(traceparent === null ? {} : { traceparent }),
         ...webhookHeaders(endpoint.secret, { id: event.id, sentAt: at, body }),
       },
       body,
-      signal: AbortSignal.any([late, cancelled]),
+      timeoutMs: endpoint.timeoutMs,
+      signal: cancelled,
       verifyTls: endpoint.verifyTls,
+      keep: SHOWN_BYTES,
+      read: READ_BYTES,
     });
-    const responseStart = await readStart(response);
-    cancelled.throwIfAborted();
     return {
-      ...judge(response),
+      ...judge(answer.status),
       at,
       durationMs: performance.now() - began,
-      responseStart,
-      retryAfterMs: readRetryAfter(response.headers.get('retry-after'), new Date()),
+      responseStart: text(answer),
+      retryAfterMs: readRetryAfter(answer.retryAfter, new Date()),
     };
   } catch (error) {
     cancelled.throwIfAborted();
     const seconds = endpoint.timeoutMs / 1000;
-    const { code, message } = late.aborted
-      ? { code: 'timeout', message: `No answer came within ${seconds} s (timeout_seconds).` }
-      : explainNetworkError(error);
+    const { code, message } =
+      error instanceof PostTimeout
+        ? { code: 'timeout', message: `No answer came within ${seconds} s (timeout_seconds).` }
+        : explainNetworkError(error);
     return {
       at,
       durationMs: performance.now() - began,
@@ -79,7 +83,8 @@ export async function postDelivery(
   }
 }
 
-function judge({ status, ok }: Response) {
+function judge(status: number) {
+  const ok = status >= 200 && status < 300;
   const error = ok ? null : explainStatus(status);
   return {
     statusCode: status,
@@ -100,30 +105,13 @@ function explainStatus(status: number): string {
   return `The endpoint answered ${status}; only 2xx counts as delivered.`;
 }
 
-/** The first KiB of the answer. A body that breaks off or never ends takes nothing back from the status line. */
-async function readStart(response: Response): Promise<string | null> {
-  if (response.body === null) return null;
-  const reader = response.body.getReader();
-  const start = new Uint8Array(SHOWN_BYTES);
-  let read = 0;
-  try {
-    while (read < READ_BYTES) {
-      const { done, value } = await reader.read();
-      if (done) return text(start, read);
-      if (read < SHOWN_BYTES) start.set(value.subarray(0, SHOWN_BYTES - read), read);
-      read += value.length;
-    }
-    await reader.cancel();
-  } catch {
-    // Timed out or broken off in mid-body: what came is shown.
-  }
-  return text(start, read);
-}
+const decoder = new TextDecoder();
 
-/** A character cut in two at the end is left out, as are NULs, which Postgres can't store. */
-function text(bytes: Uint8Array, length: number): string {
-  const decoded = new TextDecoder().decode(bytes.subarray(0, Math.min(length, SHOWN_BYTES)));
-  return (length > SHOWN_BYTES ? decoded.replace(/\uFFFD$/, '') : decoded).replaceAll('\0', '');
+/** The first KiB. A character cut in two at the end is left out, as are NULs, which Postgres can't store. */
+function text({ start, cut }: PostAnswer): string {
+  if (start.length === 0) return '';
+  const decoded = decoder.decode(start);
+  return (cut ? decoded.replace(/\uFFFD$/, '') : decoded).replaceAll('\0', '');
 }
 
 function lowerCased(headers: Readonly<Record<string, string>>): Record<string, string> {

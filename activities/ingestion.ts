@@ -4,9 +4,11 @@ import { putBlob, readBlob, readBlobs, type StoredBlob } from '../db/queries/blo
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import { ingestBatch, type ParsedSource } from '../db/queries/ingest.ts';
 import { setAside, stagedSources, type StagedSource } from '../db/queries/staged.ts';
-import type { TenantId } from '../domain/ids.ts';
+import type { SourceId, TenantId } from '../domain/ids.ts';
 import { parseMail, type AttachmentSink } from '../domain/mail/parse.ts';
 import type { MessageChannel } from '../domain/message.ts';
+import { ingestDelay, setAsideSources } from '../telemetry/metrics.ts';
+import { traced, type SpanOptions } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
 
 /** Mails stored in one transaction. */
@@ -15,6 +17,10 @@ const BATCH = 100;
 const BATCH_BYTES = 16 * 1_048_576;
 /** An attachment up to this is kept in memory until its batch is stored; a larger one is streamed to the database. */
 const HELD_ATTACHMENT_BYTES = 1_048_576;
+
+interface ParsedStaged extends ParsedSource {
+  readonly stagedAt: Date;
+}
 
 /**
  * Parses and stores what a channel has staged, until nothing is left. A mail that can't be parsed or stored is set
@@ -36,9 +42,27 @@ export async function ingestStaged(
     if (staged.length === 0) return ingested;
     after = staged.at(-1)!.id;
     heartbeat();
-    ingested += await ingestAll(deps, channel, staged);
+    ingested += await traced('ingest', spanOf(channel, staged), () =>
+      ingestAll(deps, channel, staged),
+    );
     heartbeat();
   }
+}
+
+/** A single source goes on in the trace that staged it; a batch is a trace of its own that names those of its sources. */
+function spanOf({ facts, provider }: LoadedChannel, staged: readonly StagedSource[]): SpanOptions {
+  const [first, ...others] = new Set(staged.map(({ traceparent }) => traceparent));
+  return {
+    ...(others.length === 0 && first
+      ? { parent: first }
+      : { parent: null, links: [first!, ...others] }),
+    attributes: {
+      'postroom.tenant': facts.tenantId,
+      'postroom.channel': facts.id,
+      'postroom.provider': provider,
+      'postroom.sources': staged.length,
+    },
+  };
 }
 
 async function ingestAll(
@@ -53,12 +77,7 @@ async function ingestAll(
   } catch (error) {
     if (isPassing(error)) throw error;
     if (parsed.length === 1) {
-      await setAside(
-        deps.db,
-        channel.facts.tenantId,
-        parsed[0]!.sourceId,
-        reasonOf('store', error),
-      );
+      await putAside(deps, channel, parsed[0]!.sourceId, 'store', error);
       return 0;
     }
     // One of them can't be stored: each for itself, so that it alone is set aside.
@@ -66,7 +85,7 @@ async function ingestAll(
     for (const one of parsed) {
       ingested += await store(deps, channel, [one]).catch(async (single: unknown) => {
         if (isPassing(single)) throw single;
-        await setAside(deps.db, channel.facts.tenantId, one.sourceId, reasonOf('store', single));
+        await putAside(deps, channel, one.sourceId, 'store', single);
         return 0;
       });
     }
@@ -77,7 +96,7 @@ async function ingestAll(
 async function store(
   deps: Deps,
   channel: LoadedChannel,
-  parsed: readonly ParsedSource[],
+  parsed: readonly ParsedStaged[],
 ): Promise<number> {
   const { facts, provider } = channel;
   const { pending, messages } = await ingestBatch(
@@ -86,6 +105,8 @@ async function store(
     { tenantId: facts.tenantId, id: facts.id, provider, name: facts.name },
     parsed,
   );
+  for (const { stagedAt } of parsed)
+    ingestDelay.observe({ provider }, Math.max(0, Date.now() - stagedAt.getTime()) / 1000);
   await deps.relay.flush(pending);
   return messages;
 }
@@ -94,7 +115,7 @@ async function parseAll(
   deps: Deps,
   channel: LoadedChannel,
   staged: readonly StagedSource[],
-): Promise<ParsedSource[]> {
+): Promise<ParsedStaged[]> {
   const { tenantId } = channel.facts;
   const small = staged.filter((source) => source.size <= BATCH_BYTES);
   const bytes = await inTenant(deps.db, tenantId, (tx) =>
@@ -104,7 +125,7 @@ async function parseAll(
       small.map((source) => source.sha256),
     ),
   );
-  const parsed: ParsedSource[] = [];
+  const parsed: ParsedStaged[] = [];
   for (const source of staged) {
     const held = bytes.get(source.sha256.toString('hex'));
     try {
@@ -118,10 +139,21 @@ async function parseAll(
       );
     } catch (error) {
       if (isPassing(error)) throw error;
-      await setAside(deps.db, tenantId, source.id, reasonOf('parse', error));
+      await putAside(deps, channel, source.id, 'parse', error);
     }
   }
   return parsed;
+}
+
+async function putAside(
+  deps: Deps,
+  { facts, provider }: LoadedChannel,
+  sourceId: SourceId,
+  step: 'parse' | 'store',
+  error: unknown,
+): Promise<void> {
+  await setAside(deps.db, facts.tenantId, sourceId, reasonOf(step, error));
+  setAsideSources.inc({ provider, step });
 }
 
 async function parseOne(
@@ -129,7 +161,7 @@ async function parseOne(
   channel: LoadedChannel,
   source: StagedSource,
   bytes: Buffer | Readable,
-): Promise<ParsedSource> {
+): Promise<ParsedStaged> {
   const contents: (Buffer | StoredBlob)[] = [];
   const mail = await parseMail(bytes, {
     receivedAt: source.received_at,
@@ -141,6 +173,7 @@ async function parseOne(
   });
   return {
     sourceId: source.id,
+    stagedAt: source.staged_at,
     providerMessageId: source.provider_message_id,
     mail,
     attachments: mail.attachments.map(

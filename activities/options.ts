@@ -46,5 +46,22 @@ export const DELIVER_FIRST: LocalActivityOptions = {
 /** The further attempts: the activity itself says when the next is due and when to give up; these intervals are for faults of our own. */
 export const DELIVER_AGAIN: ActivityOptions = {
   startToCloseTimeout: '70 seconds',
+  // A worker killed in mid-attempt is noticed by its silence.
+  heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '30 seconds', backoffCoefficient: 2 },
+};
+
+/** A turn through all tenants: as long as it heartbeats; what a turn leaves the next one does. */
+export const SWEEP: ActivityOptions = {
+  startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '60 seconds',
+  retry: { initialInterval: '5 seconds', maximumInterval: '1 minute', maximumAttempts: 10 },
+};
+
+/** The dispatcher: hours of heartbeats; a worker killed with it is replaced within seconds, however often that happens. */
+export const DISPATCH: ActivityOptions = {
+  startToCloseTimeout: '7 hours',
+  heartbeatTimeout: '10 seconds',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '200 milliseconds', maximumInterval: '5 seconds' },
 };

@@ -25,6 +25,8 @@ import type {
   SendReceipt,
 } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
+import { measuredCall } from '../telemetry/provider-calls.ts';
+import { traced } from '../telemetry/trace.ts';
 import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
 import type { Deps } from './deps.ts';
 import { classified, providerErrors } from './failures.ts';
@@ -69,6 +71,20 @@ async function send(
 ): Promise<Outcome> {
   const claim = await claimForSending(deps.db, tenantId, messageId);
   if (!claim) return { status: 'ended' };
+  const options = {
+    kind: 'client',
+    parent: claim.traceparent,
+    attributes: { 'postroom.tenant': tenantId, 'postroom.message': messageId },
+  } as const;
+  return traced('send', options, () => sendClaimed(deps, find, tenantId, claim));
+}
+
+async function sendClaimed(
+  deps: Deps,
+  find: (name: string) => ChannelProvider | undefined,
+  tenantId: TenantId,
+  claim: SendClaim,
+): Promise<Outcome> {
   const alive = new SignsOfLife();
   try {
     // An earlier attempt's transmission succeeded and only writing that down failed.
@@ -81,7 +97,9 @@ async function send(
       const ended = await askAfter(deps, tenantId, claim, provider!, call);
       if (ended) return ended;
     }
-    const receipt = await transmit(deps, tenantId, claim, provider!, call);
+    const receipt = await measuredCall(channel.provider, 'send', () =>
+      transmit(deps, tenantId, claim, provider!, call),
+    );
     alive.keep(receipt);
     return await end(deps, tenantId, claim, sent(receipt));
   } finally {

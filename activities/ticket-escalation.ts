@@ -17,6 +17,7 @@ import {
   type TicketFields,
 } from '../db/queries/ticket-changes.ts';
 import type { TicketRow } from '../db/queries/tickets.ts';
+import { slaLateness, slaOccurrences } from '../telemetry/metrics.ts';
 
 /** A notification that is older than this helps nobody. */
 const NOTIFY_FOR_MS = 4 * 3600 * 1000;
@@ -45,10 +46,17 @@ async function announce(
   const fields =
     occurrence.type === 'escalation' ? await escalate(context, ticket, occurrence) : {};
   const event = eventOf(occurrence);
+  measure(occurrence, context.now);
   return changeTicket(
     { ...context, reason: reasonOf(occurrence) },
     { ticket, sla, fields, events: [event], action: event.type },
   );
+}
+
+function measure({ type, metric, due_at }: Occurrence, now: Date): void {
+  slaOccurrences.inc({ metric, type });
+  if (type !== 'breach') return;
+  slaLateness.observe({ metric }, Math.max(0, now.getTime() - Date.parse(due_at)) / 1000);
 }
 
 function eventOf(occurrence: Occurrence): TicketEvent {

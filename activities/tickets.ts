@@ -1,4 +1,4 @@
-import { inTenant } from '../db/connection.ts';
+import { inTenant, rememberTrace } from '../db/connection.ts';
 import {
   findCommand,
   findUntoldPolicyChanges,
@@ -27,6 +27,7 @@ import {
   type TicketSnapshot,
 } from '../workflows/contracts/ticket.ts';
 import { findProvider } from '../providers/registry.ts';
+import { traced } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
 import type { ProviderOptions } from './sending.ts';
 import { apply } from './ticket-commands.ts';
@@ -41,17 +42,26 @@ export function createTicketActivities(
   const canSend = (provider: string) => find(provider)?.sender !== undefined;
   const fallbackDomain = new URL(deps.config.publicUrl).hostname;
 
-  const applyOne = async (context: ChangeContext, ticket: TicketRow, command: Command) => {
-    const result = await apply({
-      context,
-      ticket,
-      command,
-      keys: deps.keys,
-      canSend,
-      fallbackDomain,
+  const applyOne = (context: ChangeContext, ticket: TicketRow, command: Command) => {
+    const attributes = {
+      'postroom.tenant': context.pending.tenantId,
+      'postroom.ticket': ticket.id,
+      'postroom.command': command.id,
+      'postroom.kind': command.kind,
+    };
+    return traced('ticket command', { parent: command.traceparent, attributes }, async () => {
+      await rememberTrace(context.tx);
+      const result = await apply({
+        context,
+        ticket,
+        command,
+        keys: deps.keys,
+        canSend,
+        fallbackDomain,
+      });
+      await storeResult(context.tx, command.id, result.outcome, context.now);
+      return result;
     });
-    await storeResult(context.tx, command.id, result.outcome, context.now);
-    return result;
   };
 
   return {

@@ -5,6 +5,7 @@ import { mountIngress } from './ingress/mount.ts';
 import { logAccess } from './middleware/access-log.ts';
 import { answerErrors } from './middleware/errors.ts';
 import { giveRequestId } from './middleware/request-id.ts';
+import { traceRequest } from './middleware/trace.ts';
 import { mountRoutes } from './mount.ts';
 import { Problem } from './problem.ts';
 import { routes } from './routes/index.ts';
@@ -17,6 +18,7 @@ export function createApp(deps: ApiDeps): Express {
   app.disable('x-powered-by');
   app.use(giveRequestId);
   app.use(logAccess(deps.log));
+  app.use(traceRequest);
   app.use(helmet({ contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } }));
   if (deps.codec) app.use('/codec', deps.codec);
   mountService(app, deps, routes);

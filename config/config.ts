@@ -13,6 +13,15 @@ export interface TemporalTarget {
   readonly taskQueuePrefix: string;
 }
 
+/** Where spans go (OTLP over HTTP). */
+export interface TracingTarget {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly serviceName: string;
+  /** Share of the traces begun here that are sent. */
+  readonly ratio: number;
+}
+
 export interface Config {
   readonly home: string;
   readonly host: string;
@@ -29,6 +38,10 @@ export interface Config {
   readonly temporalUiPort: number;
   readonly postgresPort: number;
   readonly logLevel: Environment['POSTROOM_LOG_LEVEL'];
+  /** Metrics, health and readiness of this process, beside its doors; undefined: none. */
+  readonly metricsPort?: number;
+  readonly temporalMetricsPort?: number;
+  readonly tracing?: TracingTarget;
   readonly production: boolean;
   /** The raw environment, for the single-account names that provider manifests declare. */
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -89,12 +102,15 @@ export function loadConfig(
     temporalUiPort: e.POSTROOM_TEMPORAL_UI_PORT,
     postgresPort: e.POSTROOM_POSTGRES_PORT,
     logLevel: e.POSTROOM_LOG_LEVEL,
+    metricsPort: e.POSTROOM_METRICS_PORT,
+    temporalMetricsPort: e.POSTROOM_TEMPORAL_METRICS_PORT,
+    tracing: tracingTarget(e),
     production: e.NODE_ENV === 'production',
     environment: merged,
   };
 }
 
-const SECRET = /KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL/;
+const SECRET = /KEY|PASSWORD|SECRET|TOKEN|DATABASE_URL|OTLP_HEADERS/;
 
 function readDotEnv(): Record<string, string | undefined> {
   return existsSync('.env') ? parseEnv(readFileSync('.env', 'utf8')) : {};
@@ -103,6 +119,22 @@ function readDotEnv(): Record<string, string | undefined> {
 /** `NAME=` in a compose file means "not set". */
 function withoutEmpty(env: Readonly<Record<string, string | undefined>>) {
   return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+}
+
+function tracingTarget(e: Environment): TracingTarget | undefined {
+  if (e.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return undefined;
+  return {
+    url: `${e.OTEL_EXPORTER_OTLP_ENDPOINT.replace(/\/+$/, '')}/v1/traces`,
+    headers: Object.fromEntries((e.OTEL_EXPORTER_OTLP_HEADERS ?? '').split(',').flatMap(header)),
+    serviceName: e.OTEL_SERVICE_NAME,
+    ratio: e.OTEL_TRACES_SAMPLER_ARG,
+  };
+}
+
+function header(pair: string): [string, string][] {
+  const at = pair.indexOf('=');
+  if (at < 1) return [];
+  return [[pair.slice(0, at).trim(), decodeURIComponent(pair.slice(at + 1).trim())]];
 }
 
 function temporalTls(e: Environment): TemporalTarget['tls'] {

@@ -33,6 +33,10 @@ interface Setting {
 }
 
 const SECTIONS: readonly { title: string; holds: (name: string) => boolean }[] = [
+  {
+    title: 'Watching',
+    holds: (name) => name.startsWith('OTEL_') || name.endsWith('METRICS_PORT'),
+  },
   { title: 'Temporal', holds: (name) => name.includes('TEMPORAL') || name.includes('TASK_QUEUE') },
   { title: 'Postgres', holds: (name) => name.includes('DATABASE') || name.includes('POSTGRES') },
   { title: 'The mail door', holds: (name) => name.startsWith('POSTROOM_SMTP') },

@@ -85,6 +85,36 @@ export const Environment = z.object({
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace'])
     .default('info')
     .describe('Lowest level that is logged.'),
+  POSTROOM_METRICS_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65535)
+    .optional()
+    .describe(
+      'Port where a process of any role also shows /metrics, /healthz and /readyz; off when missing.',
+    ),
+  POSTROOM_TEMPORAL_METRICS_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65535)
+    .optional()
+    .describe('Port where Temporal’s SDK shows its own metrics (`temporal_…`); off when missing.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('Collector that traces are sent to, by OTLP over HTTP; no traces when missing.'),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(
+    'Headers for the collector: `name=value`, comma-separated, values percent-encoded.',
+  ),
+  OTEL_SERVICE_NAME: z.string().min(1).default('postroom').describe('Service name of the traces.'),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Share of the traces that begin here and are sent, 0 to 1.'),
   NODE_ENV: z.string().optional().describe('`production` refuses to make a master key.'),
 });
 export type Environment = z.infer<typeof Environment>;

@@ -2,6 +2,7 @@ import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { TenantId } from '../domain/ids.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { currentTraceparent } from '../telemetry/trace.ts';
 import type { Database } from './schema.ts';
 
 export type Db = Kysely<Database>;
@@ -46,14 +47,28 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
 }
 
-/** Runs `work` in one transaction that sees and writes this tenant's rows alone. */
+/**
+ * Runs `work` in one transaction that sees and writes this tenant's rows alone. Rows that lead to later work remember
+ * the trace it runs in.
+ */
 export async function inTenant<T>(
   db: Db,
   tenant: TenantId,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
   return db.transaction().execute(async (tx) => {
-    await sql`select set_config('app.tenant', ${tenant}, true)`.execute(tx);
+    const trace = currentTraceparent();
+    if (trace === null) await sql`select set_config('app.tenant', ${tenant}, true)`.execute(tx);
+    else
+      await sql`select set_config('app.tenant', ${tenant}, true), set_config('app.traceparent', ${trace}, true)`.execute(
+        tx,
+      );
     return work(tx);
   });
+}
+
+/** What the transaction writes from here on belongs to the current span: where one begins in mid-transaction. */
+export async function rememberTrace(tx: Tx): Promise<void> {
+  const trace = currentTraceparent();
+  if (trace !== null) await sql`select set_config('app.traceparent', ${trace}, true)`.execute(tx);
 }

@@ -86,6 +86,8 @@ export interface Database {
     error: MaybeJson<{ type: string; detail: string }>;
     message_id: string | null;
     ingested_at: MaybeTime;
+    staged_at: GeneratedTime;
+    traceparent: Generated<string | null>;
   };
   contacts: {
     id: string;
@@ -177,6 +179,7 @@ export interface Database {
     send_attempts: Generated<number>;
     send_by: MaybeTime;
     error: MaybeJson;
+    traceparent: Generated<string | null>;
   };
   attachments: {
     id: string;
@@ -230,6 +233,7 @@ export interface Database {
     result: MaybeJson<JsonObject>;
     created_at: GeneratedTime;
     applied_at: MaybeTime;
+    traceparent: Generated<string | null>;
   };
   idempotency_keys: {
     tenant_id: string;
@@ -263,6 +267,9 @@ export interface Database {
     verify_ssl: Generated<boolean>;
     is_active: Generated<boolean>;
     delivery_mode: Generated<'auto' | 'workflow' | 'stream'>;
+    gear: Generated<'workflow' | 'stream'>;
+    paused_until: MaybeTime;
+    failures_in_row: Generated<number>;
     created_at: GeneratedTime;
     deleted_at: MaybeTime;
   };
@@ -278,9 +285,11 @@ export interface Database {
     run: Generated<number>;
     next_attempt_at: MaybeTime;
     started: Generated<boolean>;
+    streamed: Generated<boolean>;
     leased_until: GeneratedTime;
     created_at: GeneratedTime;
     finished_at: MaybeTime;
+    traceparent: Generated<string | null>;
   };
   delivery_attempts: {
     tenant_id: string;

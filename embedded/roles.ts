@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { startMailDoor, type MailDoorOptions } from '../api/ingress/smtp.ts';
+import type { ReadinessPart } from '../api/deps.ts';
 import { startApi } from '../api/main.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { openDeps } from '../workers/deps.ts';
+import { pingDatabase } from '../db/queries/health.ts';
+import { readBacklog } from '../db/queries/backlog.ts';
+import { watchBacklog } from '../telemetry/backlog-metrics.ts';
+import { startTracing } from '../telemetry/tracing.ts';
+import { openDeps, type OpenDeps } from '../workers/deps.ts';
+import { startMonitor } from '../workers/monitor.ts';
 import { ROLES as WORKER_ROLES } from '../workers/roles.ts';
 import { startWorkers } from '../workers/start.ts';
 import { createCodecHandler } from '../workers/temporal/codec-server.ts';
@@ -26,8 +32,10 @@ export async function startRoles(
   log: Logger,
   roles: readonly ProductRole[],
 ): Promise<RunningRoles> {
+  const tracing = await startTracing(config.tracing);
   const deps = openDeps(config, log);
-  const ending: (() => Promise<void>)[] = [() => deps.close()];
+  watchBacklog(() => readBacklog(deps.db));
+  const ending: (() => Promise<void>)[] = [() => tracing.close(), () => deps.close()];
   const stop = async () => {
     for (const end of ending.toReversed()) await end();
   };
@@ -35,14 +43,22 @@ export async function startRoles(
     const working = WORKER_ROLES.filter((role) => roles.includes(role));
     const workers = working.length > 0 ? await startWorkers(deps, working) : undefined;
     if (workers) ending.push(() => workers.stop());
+    const readiness = async () => [
+      await temporalReadiness(deps.client),
+      ...((await workers?.readiness()) ?? []),
+    ];
+    if (config.metricsPort !== undefined) {
+      const monitor = await startMonitor(
+        { host: config.host, port: config.metricsPort },
+        async () => [await databaseReadiness(deps), ...(await readiness())],
+      );
+      ending.push(() => monitor.close());
+    }
     if (roles.includes('api')) {
       const api = await startApi({
         ...deps,
         codec: createCodecHandler(deps.keys, config.temporal.uiUrl),
-        readiness: async () => [
-          await temporalReadiness(deps.client),
-          ...((await workers?.readiness()) ?? []),
-        ],
+        readiness,
       });
       ending.push(() => api.close());
     }
@@ -54,6 +70,20 @@ export async function startRoles(
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+async function databaseReadiness({ db }: OpenDeps): Promise<ReadinessPart> {
+  try {
+    await pingDatabase(db);
+    return { name: 'database', ok: true, detail: '' };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return {
+      name: 'database',
+      ok: false,
+      detail: `${reason}. Start Postgres, or mend DATABASE_URL.`,
+    };
   }
 }
 

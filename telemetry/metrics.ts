@@ -25,3 +25,58 @@ export const sourcesAccepted = new Counter({
   labelNames: ['provider'],
   registers: [registry],
 });
+
+/** How long something waited: from within a second to the hours of an outage. */
+const WAITING_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 7_200];
+
+export const doorSeconds = new Histogram({
+  name: 'postroom_door_duration_seconds',
+  help: 'Time to take one call or mail, by door (mime, smtp, a vendor) and what was said: accepted, refused (do not send it again), later (could not be stored).',
+  labelNames: ['door', 'outcome'],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30],
+  registers: [registry],
+});
+
+/** Measures a door; nothing is counted before the sender has its answer. */
+export function doorAnswered(door: string, outcome: DoorOutcome, began: number): void {
+  doorSeconds.observe({ door, outcome }, (performance.now() - began) / 1000);
+}
+export type DoorOutcome = 'accepted' | 'refused' | 'later';
+
+export const ingestDelay = new Histogram({
+  name: 'postroom_ingest_delay_seconds',
+  help: 'From storing a source to its message on a ticket.',
+  labelNames: ['provider'],
+  buckets: WAITING_BUCKETS,
+  registers: [registry],
+});
+
+export const setAsideSources = new Counter({
+  name: 'postroom_sources_set_aside_total',
+  help: 'Sources that could not be processed, by the step that failed: parse, store.',
+  labelNames: ['provider', 'step'],
+  registers: [registry],
+});
+
+export const providerSeconds = new Histogram({
+  name: 'postroom_provider_duration_seconds',
+  help: 'One sync or one attempt to send, by what came of it: ok, or the class of the error (retry, wait, reauthenticate, give_up; fault: not the provider’s).',
+  labelNames: ['provider', 'operation', 'outcome'],
+  buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800],
+  registers: [registry],
+});
+
+export const slaOccurrences = new Counter({
+  name: 'postroom_sla_occurrences_total',
+  help: 'What SLA clocks announced: warning, breach, escalation.',
+  labelNames: ['metric', 'type'],
+  registers: [registry],
+});
+
+export const slaLateness = new Histogram({
+  name: 'postroom_sla_lateness_seconds',
+  help: 'From the moment a breach was due to its announcement.',
+  labelNames: ['metric'],
+  buckets: WAITING_BUCKETS,
+  registers: [registry],
+});

@@ -14,3 +14,11 @@ export const webhookSeconds = new Histogram({
   buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60],
   registers: [registry],
 });
+
+export const webhookDelay = new Histogram({
+  name: 'postroom_webhook_delay_seconds',
+  help: 'From the moment an attempt was due to its beginning: first (from the event) or again (from the planned retry).',
+  labelNames: ['attempt'],
+  buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800],
+  registers: [registry],
+});

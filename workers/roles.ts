@@ -7,6 +7,7 @@ import {
   createMailboxWaitActivities,
 } from '../activities/mailboxes.ts';
 import { createSendingActivities } from '../activities/sending.ts';
+import { createSweepActivities } from '../activities/sweep.ts';
 import { createTicketActivities } from '../activities/tickets.ts';
 import { providers } from '../providers/registry.ts';
 import { providerQueue, QUEUE } from '../workflows/contracts/queues.ts';
@@ -72,7 +73,7 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
         {
           queue: QUEUE.processes,
           workflows: true,
-          activities: createDrainActivities(deps),
+          activities: { ...createDrainActivities(deps), ...createSweepActivities(deps) },
           width: 10,
         },
       ];

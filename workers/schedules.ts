@@ -8,7 +8,7 @@ import type { TemporalTarget } from '../config/config.ts';
 import { QUEUE } from '../workflows/contracts/queues.ts';
 
 /** Every Schedule of the installation; reconciled at each boot. */
-function schedules(target: TemporalTarget): ScheduleOptions[] {
+export function schedules(target: TemporalTarget): ScheduleOptions[] {
   return [
     {
       // The drain hands to Temporal what a crash or an outage left in the outbox.
@@ -23,6 +23,21 @@ function schedules(target: TemporalTarget): ScheduleOptions[] {
         args: [],
         workflowExecutionTimeout: '10 minutes',
         staticSummary: 'Hands over what a crash left in the outbox',
+      },
+    },
+    {
+      // Hourly, so that a key that has run out is free again soon; off the full hour, when everybody else works.
+      scheduleId: `${target.taskQueuePrefix}sweep`,
+      spec: { intervals: [{ every: '1 hour', offset: '17 minutes' }] },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10 minutes' },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'sweep',
+        workflowId: 'sweep',
+        taskQueue: target.taskQueuePrefix + QUEUE.processes,
+        args: [],
+        workflowExecutionTimeout: '1 hour',
+        staticSummary: 'Removes what is kept for a day',
       },
     },
   ];

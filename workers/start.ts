@@ -61,7 +61,7 @@ export async function startWorkers(
 
 let installed = false;
 
-function installRuntime({ log }: OpenDeps): void {
+function installRuntime({ log, config }: OpenDeps): void {
   if (installed) return;
   installed = true;
   const logger = new DefaultLogger('WARN', ({ level, message, meta }) => {
@@ -72,7 +72,23 @@ function installRuntime({ log }: OpenDeps): void {
     );
   });
   // Signals are the process's own business: it stops the doors first, then the workers.
-  Runtime.install({ logger, shutdownSignals: [] });
+  Runtime.install({
+    logger,
+    shutdownSignals: [],
+    ...(config.temporalMetricsPort === undefined
+      ? {}
+      : {
+          telemetryOptions: {
+            metrics: {
+              prometheus: {
+                bindAddress: `${config.host}:${config.temporalMetricsPort}`,
+                unitSuffix: true,
+                useSecondsForDurations: true,
+              },
+            },
+          },
+        }),
+  });
 }
 
 function createWorker(

@@ -1,4 +1,5 @@
 export { drain } from './drain.ts';
 export { mailbox } from './mailbox.ts';
+export { sweep } from './sweep.ts';
 export { ticket } from './ticket.ts';
 export { webhookDelivery } from './webhook-delivery.ts';

@@ -1,5 +1,6 @@
-import type { ErrorRequestHandler, Express } from 'express';
+import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
 import { findProvider } from '../../providers/registry.ts';
+import { doorAnswered } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
@@ -8,10 +9,27 @@ import { vendorDoor, wholeBody } from './vendor-door.ts';
 
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
 export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): void {
-  app.post('/ingress/mime/:channelId', rawMailDoor(deps));
-  app.get('/ingress/:provider/:channelId', wholeBody(deps, find), vendorDoor(deps, find));
-  app.post('/ingress/:provider/:channelId', wholeBody(deps, find), vendorDoor(deps, find));
+  const vendor = [measured(find), wholeBody(deps, find), vendorDoor(deps, find)] as const;
+  app.post('/ingress/mime/:channelId', measured(find), rawMailDoor(deps));
+  app.get('/ingress/:provider/:channelId', ...vendor);
+  app.post('/ingress/:provider/:channelId', ...vendor);
   app.use('/ingress', askAgainLater(deps));
+}
+
+/** Doors that don't exist are one label: a caller's guess is no name. */
+function measured(
+  find: typeof findProvider,
+): RequestHandler<{ provider?: string; channelId: string }> {
+  return (req, res, next) => {
+    const began = performance.now();
+    const { provider } = req.params;
+    const door = provider === undefined ? 'mime' : (find(provider)?.manifest.name ?? 'unknown');
+    res.once('close', () => {
+      const status = res.writableFinished ? res.statusCode : 503;
+      doorAnswered(door, status < 400 ? 'accepted' : status < 500 ? 'refused' : 'later', began);
+    });
+    next();
+  };
 }
 
 function askAgainLater({ log }: ApiDeps): ErrorRequestHandler {

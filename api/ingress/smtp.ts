@@ -6,7 +6,8 @@ import {
   type SMTPServerDataStream,
   type SMTPServerSession,
 } from 'smtp-server';
-import { doorRefusals, sourcesAccepted } from '../../telemetry/metrics.ts';
+import { doorAnswered, doorRefusals, sourcesAccepted } from '../../telemetry/metrics.ts';
+import { traced } from '../../telemetry/trace.ts';
 import type { ApiDeps } from '../deps.ts';
 import { CoalescedFlush } from './coalesced-flush.ts';
 import { DoorError, recipientChannel, type Recipient } from './smtp-recipient.ts';
@@ -101,7 +102,14 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
       });
     },
     onData(stream, session, done) {
-      const taking = answer(done, async () => take(stream, session));
+      const began = performance.now();
+      const told: Answer = (error, text) => {
+        doorAnswered('smtp', error ? outcomeOf(error) : 'accepted', began);
+        done(error, text);
+      };
+      const taking = answer(told, () =>
+        traced('SMTP DATA', { kind: 'server', parent: null }, () => take(stream, session)),
+      );
       underWay.add(taking);
       void taking.finally(() => underWay.delete(taking));
     },
@@ -119,6 +127,10 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
       await flush.settled();
     },
   };
+}
+
+function outcomeOf(error: Error): 'refused' | 'later' {
+  return error instanceof DoorError && error.responseCode >= 500 ? 'refused' : 'later';
 }
 
 type Answer = (error?: Error | null, text?: string) => void;

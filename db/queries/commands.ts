@@ -1,6 +1,7 @@
+import { sql } from 'kysely';
 import type { CommandId, TenantId } from '../../domain/ids.ts';
 import type { CommandOutcome, CommandUpdate } from '../../workflows/contracts/ticket.ts';
-import type { Tx } from '../connection.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 
 /** What an agent asked for; the Update carries its id alone. */
@@ -12,6 +13,8 @@ export interface Command {
   readonly ifVersion: number | null;
   readonly payload: Record<string, unknown>;
   readonly result: CommandOutcome | null;
+  /** The trace of the request that asked for it (W3C Trace Context). */
+  readonly traceparent: string | null;
 }
 
 export interface NewCommand {
@@ -46,7 +49,16 @@ export async function insertCommand(
     .execute();
 }
 
-const COLUMNS = ['id', 'ticket_id', 'kind', 'actor', 'if_version', 'payload', 'result'] as const;
+const COLUMNS = [
+  'id',
+  'ticket_id',
+  'kind',
+  'actor',
+  'if_version',
+  'payload',
+  'result',
+  'traceparent',
+] as const;
 
 export async function findCommand(tx: Tx, id: string): Promise<Command | null> {
   const row = await tx
@@ -84,6 +96,18 @@ export async function storeResult(
     .execute();
 }
 
+/** Removes commands that were applied longer ago than their answers are kept; what they did stands in ticket and audit. */
+export async function sweepCommands(db: Db, tenantId: TenantId): Promise<number> {
+  const { numDeletedRows } = await inTenant(db, tenantId, (tx) =>
+    tx
+      .deleteFrom('commands')
+      .where('tenant_id', '=', tenantId)
+      .where('applied_at', '<', sql<Date>`now() - interval '24 hours'`)
+      .executeTakeFirst(),
+  );
+  return Number(numDeletedRows);
+}
+
 function asCommand(row: {
   id: string;
   ticket_id: string;
@@ -92,6 +116,7 @@ function asCommand(row: {
   if_version: number | null;
   payload: Record<string, unknown>;
   result: unknown;
+  traceparent: string | null;
 }): Command {
   return {
     id: row.id,
@@ -101,5 +126,6 @@ function asCommand(row: {
     ifVersion: row.if_version,
     payload: row.payload,
     result: row.result as CommandOutcome | null,
+    traceparent: row.traceparent,
   };
 }

@@ -24,6 +24,10 @@ export interface LoadedDelivery {
   readonly attempts: number;
   readonly budget: number;
   readonly nextAttemptAt: Date | null;
+  /** When the attempt that comes next is due: at once for the first. */
+  readonly dueAt: Date;
+  /** The trace that caused it (W3C Trace Context). */
+  readonly traceparent: string | null;
   readonly event: DomainEvent;
   readonly endpoint: {
     readonly state: 'active' | 'inactive' | 'deleted';
@@ -47,6 +51,7 @@ export async function loadDelivery(
       .innerJoin('events as v', 'v.id', 'd.event_id')
       .innerJoin('webhook_endpoints as e', 'e.id', 'd.endpoint_id')
       .select(['d.run', 'd.status', 'd.attempt_count', 'd.budget', 'd.next_attempt_at'])
+      .select(['d.created_at', 'd.traceparent'])
       .select(['v.id as event_id', 'v.type', 'v.timestamp', 'v.sequence', 'v.ticket_id', 'v.data'])
       .select(['e.id', 'e.url', 'e.secret', 'e.headers', 'e.timeout_seconds', 'e.verify_ssl'])
       .select(['e.is_active', 'e.deleted_at'])
@@ -62,6 +67,8 @@ export async function loadDelivery(
     attempts: row.attempt_count,
     budget: row.budget,
     nextAttemptAt: row.next_attempt_at,
+    dueAt: row.next_attempt_at ?? row.created_at,
+    traceparent: row.traceparent,
     event: presentEvent({ ...row, id: row.event_id }),
     endpoint: {
       state: row.deleted_at ? 'deleted' : row.is_active ? 'active' : 'inactive',

@@ -200,6 +200,8 @@ export interface SendClaim {
   readonly fence: number;
   /** An earlier attempt began to transmit, and nobody knows what came of it. */
   readonly inDoubt: boolean;
+  /** The trace in which it was written (W3C Trace Context). */
+  readonly traceparent: string | null;
   readonly message: MessageRow;
   readonly ticketNumber: number | null;
 }
@@ -220,10 +222,10 @@ export async function claimForSending(
       })
       .where('id', '=', messageId)
       .where('status', '=', 'queued')
-      .returning([...MESSAGE_COLUMNS, 'send_fence', 'send_phase'])
+      .returning([...MESSAGE_COLUMNS, 'send_fence', 'send_phase', 'traceparent'])
       .executeTakeFirst();
     if (!row) return null;
-    const { send_fence: fence, send_phase: phase, ...message } = row;
+    const { send_fence: fence, send_phase: phase, traceparent, ...message } = row;
     const ticket = await tx
       .selectFrom('tickets')
       .select('number')
@@ -232,6 +234,7 @@ export async function claimForSending(
     return {
       fence,
       inDoubt: phase === 'transmitting',
+      traceparent,
       message,
       ticketNumber: ticket?.number ?? null,
     };

@@ -8,6 +8,9 @@ export interface StagedSource {
   readonly size: number;
   readonly envelope: { readonly from: string | null; readonly to: readonly string[] } | null;
   readonly received_at: Date;
+  readonly staged_at: Date;
+  /** The trace in which it was staged (W3C Trace Context). */
+  readonly traceparent: string | null;
 }
 
 /** A channel's next staged sources, oldest first: as many as fit `maxBytes`, but one at least. */
@@ -21,6 +24,7 @@ export async function stagedSources(
     tx
       .selectFrom('sources')
       .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'received_at'])
+      .select(['staged_at', 'traceparent'])
       .where('channel_id', '=', channelId)
       .where('status', '=', 'staged')
       .where('id', '>', after)

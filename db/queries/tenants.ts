@@ -19,6 +19,12 @@ export async function findTenant(db: Db, name: string): Promise<TenantId | null>
   return rows[0]?.tenant_id ?? null;
 }
 
+/** Of the whole installation. */
+export async function tenantIds(db: Db): Promise<TenantId[]> {
+  const { rows } = await sql<{ id: TenantId }>`select id from tenant_ids() as id`.execute(db);
+  return rows.map(({ id }) => id);
+}
+
 export async function tenantSettings(tx: Tx, tenantId: TenantId): Promise<TenantSettings> {
   const row = await tx
     .selectFrom('tenants')

@@ -1,0 +1,21 @@
+import { ProviderFailure } from '../domain/failure.ts';
+import { providerSeconds } from './metrics.ts';
+
+/** Measures one sync or one attempt to send, and counts it by the class of its error. */
+export async function measuredCall<T>(
+  provider: string,
+  operation: 'sync' | 'send',
+  work: () => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  const told = (outcome: string) =>
+    providerSeconds.observe({ provider, operation, outcome }, (performance.now() - began) / 1000);
+  try {
+    const result = await work();
+    told('ok');
+    return result;
+  } catch (error) {
+    told(error instanceof ProviderFailure ? error.class : 'fault');
+    throw error;
+  }
+}
