@@ -17,6 +17,7 @@ export function conversation(
   customer: Person,
   begunAt: Date,
   random: Random,
+  attachmentBytes = 300 * 1024,
 ): Letter[] {
   const language = random.pick(LANGUAGES);
   const length = random.chance(0.45) ? 1 : random.int(2, 6);
@@ -44,7 +45,7 @@ export function conversation(
       messageId: isLast && !disordered && random.chance(0.08) ? null : newMessageId(random),
       ...(previous === null ? openerReferences(random) : references(letters, disordered, random)),
       writtenAt: new Date(begunAt.getTime() + at * random.int(7, 90) * MINUTE_MS),
-      attachmentSizes: attachmentSizes(random),
+      attachmentSizes: attachmentSizes(random, attachmentBytes),
       headers: previous === null && random.chance(0.05) ? ['X-Priority: 1 (Highest)'] : [],
     });
   }
@@ -91,11 +92,11 @@ export function strayAutoReply(at: Date, random: Random): Letter {
   };
 }
 
-/** Sizes of files from nothing to 300 KB; most are small. */
-function attachmentSizes(random: Random): number[] {
+/** Sizes of files from nothing to the largest; most are small. */
+function attachmentSizes(random: Random, largest: number): number[] {
   if (!random.chance(0.25)) return [];
   return Array.from({ length: random.int(1, 3) }, () =>
-    random.chance(0.05) ? 0 : Math.floor(random.next() ** 3 * 300 * 1024) + 1,
+    random.chance(0.05) ? 0 : Math.floor(random.next() ** 3 * largest) + 1,
   );
 }
 

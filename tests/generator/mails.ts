@@ -14,6 +14,8 @@ export interface GeneratorOptions {
   readonly count: number;
   /** Size in bytes of one large attachment, a third of the way in; default none. */
   readonly largeAttachment?: number;
+  /** Size in bytes of the largest of the usual attachments; default 300 KB. */
+  readonly attachmentBytes?: number;
 }
 
 export interface GeneratedMail {
@@ -105,7 +107,13 @@ class Post {
   }
 
   #begin(at: Date): boolean {
-    const letters = conversation(this.#newThread(), this.#customer(), at, this.#random);
+    const letters = conversation(
+      this.#newThread(),
+      this.#customer(),
+      at,
+      this.#random,
+      this.#options.attachmentBytes,
+    );
     if (!this.#hasRoom(letters.length)) return false;
     this.#underWay.push(letters);
     this.#queued += letters.length;

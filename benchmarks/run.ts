@@ -1,0 +1,66 @@
+// `npm run bench`: measures the product beside its ceilings and prints both beside the targets.
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import type { Benchmark, Figure } from './contract.ts';
+import { mailbox } from './mailbox.ts';
+import { table } from './table.ts';
+
+const BENCHMARKS: readonly Benchmark[] = [mailbox];
+
+const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--full] [--json FILE]
+
+  --only NAME   only these:
+${BENCHMARKS.map(({ name, about }) => `                  ${name.padEnd(12)} ${about}`).join('\n')}
+  --quick       a tenth of the work: to see that it runs, not to quote
+  --full        the sizes that take long, too (50,000 mails)
+  --json FILE   writes the figures there as well
+`;
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      full: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const measured: { benchmark: string; figures: Figure[] }[] = [];
+  for (const { name, about, run } of chosen(values.only)) {
+    process.stderr.write(`${name}: ${about}\n`);
+    const say = (line: string) => process.stderr.write(`  ${line}\n`);
+    const figures = await run({ quick: values.quick, full: values.full, say });
+    measured.push({ benchmark: name, figures });
+  }
+  process.stdout.write(table(measured));
+  if (values.json) writeFileSync(values.json, JSON.stringify(report(measured), null, 2));
+  return 0;
+}
+
+function chosen(only: string | undefined): readonly Benchmark[] {
+  if (only === undefined) return BENCHMARKS;
+  return only.split(',').map((wanted) => {
+    const found = BENCHMARKS.find(({ name }) => name === wanted.trim());
+    if (found) return found;
+    const names = BENCHMARKS.map(({ name }) => name).join(', ');
+    throw new Error(`There is no benchmark "${wanted}"; there are ${names}.`);
+  });
+}
+
+function report(measured: readonly { benchmark: string; figures: Figure[] }[]) {
+  const [cpu] = cpus();
+  return { at: new Date().toISOString(), cores: cpus().length, cpu: cpu?.model, measured };
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(1);
+}
