@@ -20,6 +20,10 @@ const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   scripts: Record<string, string>;
 }; // npm keeps it so
 
+const measured = readdirSync(join(root, 'telemetry'))
+  .map((name) => readFileSync(join(root, 'telemetry', name), 'utf8'))
+  .join('\n');
+
 describe.each(files)('%s', (name, text) => {
   it('links to what is there', () => {
     const links = [...text.matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)/g)];
@@ -53,6 +57,11 @@ describe.each(files)('%s', (name, text) => {
     ]);
     const named = text.match(/\b(?:POSTROOM|TEMPORAL|IMAP|SMTP|MIME)_[A-Z_]+[A-Z]\b/g) ?? [];
     expect([...new Set(named)].filter((variable) => !known.has(variable))).toEqual([]);
+  });
+
+  it('names metrics that are measured', () => {
+    const named = text.match(/\bpostroom_(?!app\b)[a-z_]+[a-z]\b/g) ?? [];
+    expect([...new Set(named)].filter((metric) => !measured.includes(`'${metric}'`))).toEqual([]);
   });
 
   it('names routes that the API has', () => {
