@@ -2,6 +2,7 @@ import { lookup as systemLookup, type LookupAddress } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import { callbackify, promisify } from 'node:util';
 import { Agent, buildConnector, fetch as undiciFetch } from 'undici';
+import { postOver, type GuardedPost, type PostAnswer } from './guarded-post.ts';
 import { normalizeHost, readAllowList, specialPurpose } from './address-rules.ts';
 
 /** A host that must not be reached. The message names the host and, for admins, the variable that allows it. */
@@ -27,6 +28,8 @@ export interface GuardedNetwork {
   readonly lookup: LookupFunction;
   /** `fetch` over checked, pinned connections; redirects are never followed (`redirect: 'manual'`). @throws TargetRefused */
   readonly fetch: (url: string | URL, init?: GuardedRequest) => Promise<Response>;
+  /** One POST over the same connections, for many of them. @throws TargetRefused, PostTimeout, network faults */
+  readonly post: (url: string | URL, post: GuardedPost) => Promise<PostAnswer>;
 }
 
 export interface GuardedRequest {
@@ -78,6 +81,14 @@ export function createGuardedNetwork(
       try {
         const dispatcher = verifyTls ? verifying : trusting;
         return await undiciFetch(target, { ...init, redirect: 'manual', dispatcher });
+      } catch (error) {
+        throw refusalWithin(error) ?? error;
+      }
+    },
+    async post(url, post) {
+      const target = readTargetUrl(url);
+      try {
+        return await postOver(post.verifyTls === false ? trusting : verifying, target, post);
       } catch (error) {
         throw refusalWithin(error) ?? error;
       }
