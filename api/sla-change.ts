@@ -33,6 +33,6 @@ export function tellTickets(
 ): void {
   if (tickets.length === 0) return;
   tellPolicyChange(deps, pending, tickets).catch((error: unknown) =>
-    deps.log.error({ err: String(error) }, 'tickets could not be told of a policy change yet'),
+    deps.log.error({ err: error }, 'tickets could not be told of a policy change yet'),
   );
 }

@@ -67,7 +67,7 @@ function installRuntime({ log, config }: OpenDeps): void {
   const logger = new DefaultLogger('WARN', ({ level, message, meta }) => {
     const { error, ...rest } = meta ?? {};
     log[level === 'ERROR' ? 'error' : 'warn'](
-      { temporal: rest, err: error instanceof Error ? error.message : undefined },
+      { temporal: rest, ...(error === undefined ? {} : { err: error }) },
       message,
     );
   });

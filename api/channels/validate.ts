@@ -19,7 +19,7 @@ export async function tryCredentials(
     const report = await bounded(deps, provider, channel);
     return { ...report, warnings: [...new Set([...warnings, ...report.warnings])] };
   } catch (error) {
-    deps.log.warn({ err: String(error), channel: channel.facts.id }, 'a validation broke off');
+    deps.log.warn({ err: error, channel: channel.facts.id }, 'a validation broke off');
     return { ...failed('host', plainWords(error)), warnings };
   }
 }

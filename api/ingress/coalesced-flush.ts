@@ -36,7 +36,7 @@ export class CoalescedFlush {
       try {
         await this.#relay.flush(work);
       } catch (error) {
-        this.#log.error({ err: String(error) }, 'a nudge is left to the drain');
+        this.#log.error({ err: error }, 'a nudge is left to the drain');
       }
     }
     this.#underWay.delete(channelId);

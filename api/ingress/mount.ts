@@ -39,7 +39,7 @@ function askAgainLater({ log }: ApiDeps): ErrorRequestHandler {
       next(problem);
       return;
     }
-    if (!req.readableAborted) log.error({ err: String(error) }, 'a door could not store what came');
+    if (!req.readableAborted) log.error({ err: error }, 'a door could not store what came');
     next(unavailable('not_stored', 'It could not be stored just now; send it again later.', 30));
   };
 }

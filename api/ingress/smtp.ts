@@ -115,7 +115,7 @@ export async function startMailDoor(deps: ApiDeps, options: MailDoorOptions): Pr
     },
   });
   // A client that breaks off, speaks no TLS, or times out.
-  server.on('error', (error) => deps.log.debug({ err: error.message }, 'mail door connection'));
+  server.on('error', (error) => deps.log.debug({ err: error }, 'mail door connection'));
   server.listen(options.port, options.host);
   await once(server.server, 'listening');
   const { port } = server.server.address() as AddressInfo; // a TCP listener has one
@@ -141,7 +141,7 @@ function answerTo(deps: ApiDeps, error: unknown): Error {
     doorRefusals.inc({ provider: 'smtp', code: error.code });
     return error;
   }
-  deps.log.error({ err: error instanceof Error ? error.message : String(error) }, 'mail not taken');
+  deps.log.error({ err: error }, 'mail not taken');
   doorRefusals.inc({ provider: 'smtp', code: 'not_stored' });
   return new DoorError(
     451,

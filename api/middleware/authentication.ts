@@ -41,7 +41,7 @@ export function createAuthentication(db: Db, log: Logger): Authenticate {
     if (usedAt.size >= CACHE_ENTRIES) usedAt.clear();
     usedAt.set(keyId, Date.now());
     noteKeyUse(db, tenantId, keyId).catch((error: unknown) =>
-      log.warn({ err: String(error), key: keyId }, 'the use of a key could not be noted'),
+      log.warn({ err: error, key: keyId }, 'the use of a key could not be noted'),
     );
   }
 

@@ -10,7 +10,7 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
     const problem = asProblem(error);
     if (problem.status >= 500 && !(error instanceof Problem))
       log.error(
-        { request_id: requestId(res), route: res.locals.route, err: describe(error) },
+        { request_id: requestId(res), route: res.locals.route, err: error },
         'a request failed',
       );
     if (res.headersSent) {
@@ -71,10 +71,4 @@ export function isDatabaseAway(error: unknown): boolean {
       message,
     )
   );
-}
-
-/** Without values: a database error's detail can quote a row. */
-function describe(error: unknown): unknown {
-  if (!(error instanceof Error)) return String(error);
-  return { name: error.name, message: error.message, stack: error.stack };
 }

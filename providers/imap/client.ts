@@ -40,7 +40,7 @@ export async function connect(call: ImapCall): Promise<ImapFlow> {
       maxLiteralSize: (call.maxBytes ?? DEFAULT_MAX_BYTES) + SLACK_BYTES,
     });
     // Without a listener a lost connection ends the process; the command under way gets the error too.
-    client.on('error', (error) => call.log.debug({ err: error.message }, 'imap connection failed'));
+    client.on('error', (error) => call.log.debug({ err: error }, 'imap connection failed'));
     const close = () => client.close();
     call.signal.addEventListener('abort', close, { once: true });
     client.once('close', () => call.signal.removeEventListener('abort', close));

@@ -112,7 +112,7 @@ export class TemporalRelay implements Relay {
         this.#leave(work);
       }
       this.#log.warn(
-        { tenant: work.tenantId, left: failures.length, err: messageOf(failures[0]) },
+        { tenant: work.tenantId, left: failures.length, err: failures[0] },
         'Temporal did not take all of it; the drain will hand over the rest',
       );
     }
@@ -130,7 +130,7 @@ export class TemporalRelay implements Relay {
       if (started.length > 0) await markStarted(this.#db, work.tenantId as TenantId, started);
     } catch (error) {
       this.#log.warn(
-        { tenant: work.tenantId, err: messageOf(error) },
+        { tenant: work.tenantId, err: error },
         'the outbox could not be cleared; its work will be handed over once more, without effect',
       );
     }
@@ -316,8 +316,4 @@ function isAway(error: unknown): boolean {
     AWAY_CODES.includes((error as { code?: unknown } | null)?.code) ||
     AWAY_CODES.includes((error as { cause?: { code?: unknown } } | null)?.cause?.code)
   );
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
