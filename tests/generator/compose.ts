@@ -72,7 +72,11 @@ export function compose(letter: Letter, random: Random): ComposedMail {
   return {
     raw,
     truth: {
-      ...{ thread, kind, subject, text, messageId },
+      thread,
+      kind,
+      subject,
+      text,
+      messageId,
       from: address(letter.from),
       to: letter.to.map(address),
       cc: letter.cc.map(address),

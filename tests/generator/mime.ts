@@ -122,7 +122,8 @@ function quotedPrintable(bytes: Buffer): string {
     .map((line) => {
       let out = '';
       let width = 0;
-      for (const [at, character] of [...line].entries()) {
+      for (let at = 0; at < line.length; at++) {
+        const character = line[at]!;
         const isLast = at === line.length - 1;
         const isPlain = /[!-<>-~]/.test(character) || (/[ \t]/.test(character) && !isLast);
         const code = character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');

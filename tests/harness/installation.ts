@@ -2,14 +2,11 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { startApi } from '../../api/main.ts';
 import { loadConfig } from '../../config/config.ts';
-import { inTenant } from '../../db/connection.ts';
-import { insertCommand } from '../../db/queries/commands.ts';
 import { createApiKey, ensureTenant } from '../../db/queries/tenants.ts';
-import { newId, type TenantId, type TicketId } from '../../domain/ids.ts';
+import type { TenantId } from '../../domain/ids.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { openDeps, type OpenDeps } from '../../workers/deps.ts';
-import type { CommandOutcome, CommandUpdate } from '../../workflows/contracts/ticket.ts';
 import { testDatabase } from './database.ts';
 import { testTemporal } from './temporal.ts';
 
@@ -35,12 +32,6 @@ export interface Installation {
   readonly tenantId: TenantId;
   readonly env: Readonly<Record<string, string>>;
   call(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** As an agent does it: the content as a row, its id by an Update of the ticket's workflow. */
-  command(
-    ticketId: string,
-    kind: CommandUpdate,
-    payload?: Record<string, unknown>,
-  ): Promise<CommandOutcome>;
   startWorkers(more?: Readonly<Record<string, string>>): Promise<WorkerProcess>;
   /** Ends all that is still running. */
   close(): Promise<void>;
@@ -76,14 +67,6 @@ export async function installation(name = 'test'): Promise<Installation> {
       const text = await response.text();
       const isJson = /json/.test(response.headers.get('content-type') ?? '');
       return { status: response.status, body: isJson ? JSON.parse(text) : text };
-    },
-    async command(ticketId, kind, payload = {}) {
-      const id = newId('command');
-      const actor = { type: 'agent', id: 'agt_test' } as const;
-      await inTenant(deps.db, tenantId, (tx) =>
-        insertCommand(tx, tenantId, { id, ticketId: ticketId as TicketId, kind, actor, payload }),
-      );
-      return deps.relay.command({ tenantId, ticketId }, kind, id);
     },
     async startWorkers(more = {}) {
       const worker = await startWorkerProcess({ ...env, ...more });

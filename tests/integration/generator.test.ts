@@ -32,7 +32,13 @@ describe('generated mails', () => {
       const { kind, messageId, from, to, cc, subject, text, attachments } = mail.truth;
       const read = await reading(mail);
       expect(read).toEqual({
-        ...{ kind, messageId, from, to, cc, subject, text },
+        kind,
+        messageId,
+        from,
+        to,
+        cc,
+        subject,
+        text,
         attachments: attachments ? [...attachments].sort(byName) : read.attachments,
       });
     }
