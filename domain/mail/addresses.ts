@@ -12,10 +12,19 @@ const addressLimit = 1000;
 export function parseAddresses(raw: string | null): MailAddress[] {
   if (raw === null || raw.trim() === '') return [];
   const text = decodeRawBytes(raw).slice(0, 100_000);
+  const named = addressAsName(text);
+  if (named) return [named];
   return addressparser(text, { flatten: true })
     .slice(0, addressLimit)
     .map(({ name, address }) => readMailbox(name, address))
     .filter((entry) => entry.address !== '');
+}
+
+// The library drops a display name that repeats the address; senders do write it.
+function addressAsName(text: string): MailAddress | null {
+  const same = /^\s*"([^"<>\s]{1,320})"\s*<([^"<>\s]{1,320})>\s*$/.exec(text);
+  if (!same || same[1] !== same[2] || !same[1]!.includes('@')) return null;
+  return { name: same[1]!, address: normalizeAddress(same[2]!) };
 }
 
 function readMailbox(name: string, address: string): MailAddress {

@@ -1,6 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { MailParser, type Headers } from 'mailparser';
 import { decodeBytes } from './charset.ts';
+import { repairMime, type Splitter } from './mime-repairs.ts';
 
 const textLimit = 1024 * 1024;
 
@@ -20,8 +21,6 @@ interface HeaderLine {
   key: string;
   line: string;
 }
-
-type CompareBoundary = (line: Buffer, start: number, boundary: Buffer) => 1 | 2 | false;
 
 interface MailParserSeams {
   createNode(node: SplitNode): unknown;
@@ -43,13 +42,9 @@ function isNamedFile(node: SplitNode): boolean {
   return !node.root && inMixed && node.filename !== false;
 }
 
-// A boundary line may end in blanks (RFC 2046 §5.1.1), which mailsplit doesn't look past.
-function withoutPadding(line: Buffer): Buffer {
-  let end = line.length;
-  while (end > 0 && (line[end - 1] === 0x0a || line[end - 1] === 0x0d)) end--;
-  let text = end;
-  while (text > 0 && (line[text - 1] === 0x20 || line[text - 1] === 0x09)) text--;
-  return text === end ? line : Buffer.concat([line.subarray(0, text), line.subarray(end)]);
+// A body whose disposition is no word of RFC 2183 is still the body.
+function isUnknownDisposition({ root, disposition, filename }: SplitNode): boolean {
+  return root && filename === false && !/^(attachment|inline)$/.test(disposition || 'inline');
 }
 
 /** MailParser that decodes by our rules and takes bounded time and memory; `cut` says what it cut. */
@@ -66,14 +61,12 @@ export class BoundedMailParser extends MailParser {
       ignoreEmbedded: true,
       checksumAlgo: 'sha256',
     } as ConstructorParameters<typeof MailParser>[0]);
-    const { splitter } = this as unknown as { splitter: { compareBoundary: CompareBoundary } };
-    const compare = splitter.compareBoundary.bind(splitter);
-    splitter.compareBoundary = (line, start, boundary) =>
-      compare(withoutPadding(line), start, boundary);
+    repairMime((this as unknown as { splitter: Splitter }).splitter);
   }
 
   createNode(node: SplitNode): unknown {
     if (isNamedFile(node)) node.disposition = 'attachment';
+    else if (isUnknownDisposition(node)) node.disposition = 'inline';
     // mailparser calls the decoder only for labels other than UTF-8 and ASCII.
     node.charset = `label:${node.charset || ''}`;
     return (MailParser.prototype as unknown as MailParserSeams).createNode.call(this, node);

@@ -7,10 +7,12 @@ declare module 'libmime' {
   export function decodeWords(text: string): string;
   export function parseHeaderValue(text: string): StructuredHeader;
   export function detectExtension(contentType: string): string;
+  export function detectMimeType(extensionOrName: string): string;
   const libmime: {
     decodeWords: typeof decodeWords;
     parseHeaderValue: typeof parseHeaderValue;
     detectExtension: typeof detectExtension;
+    detectMimeType: typeof detectMimeType;
   };
   export default libmime;
 }

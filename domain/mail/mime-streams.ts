@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { Transform, type TransformCallback } from 'node:stream';
+import { Transform, type Readable, type TransformCallback } from 'node:stream';
 
 const headLimit = 1024 * 1024;
 const reportLimit = 256 * 1024;
@@ -52,4 +52,20 @@ export class AttachmentMeter extends Transform {
     const start = this.#keeps ? Buffer.concat(this.#kept).subarray(0, reportLimit) : null;
     return { sha256: this.#hash.digest('hex'), start };
   }
+}
+
+/** Reads up to `limit` bytes into memory; `rest` goes on from there, and is null where all was read. */
+export async function readUpTo(
+  bytes: Readable,
+  limit: number,
+): Promise<{ start: Buffer; rest: AsyncIterator<Buffer> | null }> {
+  const iterator = (bytes as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
+  const held: Buffer[] = [];
+  for (let size = 0; size <= limit;) {
+    const next = await iterator.next();
+    if (next.done) return { start: Buffer.concat(held), rest: null };
+    held.push(next.value);
+    size += next.value.length;
+  }
+  return { start: Buffer.concat(held), rest: iterator };
 }

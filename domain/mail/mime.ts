@@ -1,8 +1,10 @@
-import { PassThrough, type Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
+import libmime from 'libmime';
 import type { AttachmentStream } from 'mailparser';
 import { BoundedMailParser } from './bounded-mail-parser.ts';
 import { MailHeaders } from './headers.ts';
-import { AttachmentMeter, SourceHead } from './mime-streams.ts';
+import { AttachmentMeter, readUpTo, SourceHead } from './mime-streams.ts';
+import { isTnef, readTnef, type Tnef } from './tnef.ts';
 
 /** What is known of an attachment when its bytes begin to arrive. */
 export interface AttachmentMeta {
@@ -39,6 +41,9 @@ export interface MimeContent {
   notes: string[];
 }
 
+/** A winmail.dat is held in memory to be unpacked; a larger one is kept as it is. */
+const tnefLimit = 32 * 1024 * 1024;
+
 const keptTypes = /^(message\/|text\/rfc822-headers|text\/calendar|application\/ics)/;
 
 /**
@@ -48,7 +53,7 @@ const keptTypes = /^(message\/|text\/rfc822-headers|text\/calendar|application\/
 export async function readMime(source: Readable, sink: AttachmentSink): Promise<MimeContent> {
   const parser = new BoundedMailParser();
   const head = new SourceHead();
-  const content = { text: '', html: '', parts: [] as MailPart[], notes: [] as string[] };
+  const content: PartsSoFar = { text: '', html: '', parts: [], notes: [], tnef: null };
   const sourceFailed = new Promise<never>((_resolve, reject) => {
     source.once('error', reject);
     head.once('error', reject);
@@ -58,10 +63,16 @@ export async function readMime(source: Readable, sink: AttachmentSink): Promise<
   await Promise.race([readParts(parser, content, sink), sourceFailed]);
   head.resume();
   content.notes.push(...parser.cut);
-  return { headers: MailHeaders.read(head.head), ...content };
+  const { tnef, ...read } = content;
+  if (tnef !== null && read.text.trim() === '' && read.html === '') {
+    read.text = tnef.text ?? '';
+    read.html = tnef.html ?? '';
+  }
+  return { headers: MailHeaders.read(head.head), ...read };
 }
 
-type PartsSoFar = Omit<MimeContent, 'headers'>;
+/** `tnef`: the first winmail.dat, which stands in for a body that the mail itself doesn't have. */
+type PartsSoFar = Omit<MimeContent, 'headers'> & { tnef: Tnef | null };
 
 async function readParts(
   parser: BoundedMailParser,
@@ -79,7 +90,7 @@ async function readParts(
         continue;
       }
       try {
-        content.parts.push(await readAttachment(part, content.parts.length, sink));
+        await readAttachment(part, content, sink);
       } catch (error) {
         sinkError = error;
         throw error;
@@ -97,39 +108,98 @@ function reason(error: unknown): string {
 
 async function readAttachment(
   part: AttachmentStream,
+  content: PartsSoFar,
+  sink: AttachmentSink,
+): Promise<void> {
+  const type = typeHeader(part);
+  const location = part.headers.get('content-location');
+  const described: DescribedPart = {
+    filename: part.filename || null,
+    // mailparser guesses a type by the file's name where the sender said octet-stream; we keep his.
+    contentType: (type.value || part.contentType || 'application/octet-stream').toLowerCase(),
+    contentId: part.cid || null,
+    disposition: part.contentDisposition ?? null,
+    contentLocation: typeof location === 'string' ? location : null,
+    params: type.params,
+  };
+  const bytes = part.content as Readable; // mailparser's types name its base class alone
+  if (isTnef(described.contentType, described.filename))
+    await unpackTnef(described, bytes, content, sink);
+  else content.parts.push(await meter(described, bytes, content.parts.length, sink));
+  part.release();
+}
+
+type DescribedPart = Omit<MailPart, 'index' | 'size' | 'sha256' | 'start'>;
+
+async function meter(
+  described: DescribedPart,
+  bytes: Readable,
   index: number,
   sink: AttachmentSink,
 ): Promise<MailPart> {
-  const type = typeHeader(part);
-  // mailparser guesses a type by the file's name where the sender said octet-stream; we keep his.
-  const contentType = (type.value || part.contentType || 'application/octet-stream').toLowerCase();
-  const meta: AttachmentMeta = {
-    index,
-    filename: part.filename || null,
-    contentType,
-    contentId: part.cid || null,
-  };
+  const { filename, contentType, contentId } = described;
   const meter = new AttachmentMeter(keptTypes.test(contentType));
   const metered = new Promise<void>((resolve, reject) => {
     meter.once('end', resolve);
     meter.once('error', reject);
-    part.content.once('error', reject);
+    bytes.once('error', reject);
   });
-  part.content.pipe(meter);
+  bytes.pipe(meter);
   const shown = meter.pipe(new PassThrough());
-  await sink(meta, shown);
+  await sink({ index, filename, contentType, contentId }, shown);
   shown.resume();
   await metered;
-  part.release();
-  const location = part.headers.get('content-location');
-  return {
-    ...meta,
-    disposition: part.contentDisposition ?? null,
-    contentLocation: typeof location === 'string' ? location : null,
-    params: type.params,
-    size: meter.size,
-    ...meter.digest(),
-  };
+  return { ...described, index, size: meter.size, ...meter.digest() };
+}
+
+/** What Outlook packed takes the place of its winmail.dat, which is kept where it can't be read. */
+async function unpackTnef(
+  described: DescribedPart,
+  bytes: Readable,
+  content: PartsSoFar,
+  sink: AttachmentSink,
+): Promise<void> {
+  const { start, rest } = await readUpTo(bytes, tnefLimit);
+  const unpacked = rest === null ? tnefOf(start, content.notes) : null;
+  if (rest !== null) content.notes.push('winmail.dat is larger than 32 MiB and was kept as it is.');
+  if (unpacked === null) {
+    const whole = Readable.from(rest === null ? [start] : joined(start, rest));
+    content.parts.push(await meter(described, whole, content.parts.length, sink));
+    return;
+  }
+  content.tnef ??= unpacked;
+  for (const file of unpacked.files) {
+    const packed = {
+      filename: file.filename,
+      contentType: (file.contentType || typeByName(file.filename)).toLowerCase(),
+      contentId: file.contentId?.replace(/^<|>$/g, '') || null,
+      disposition: null,
+      contentLocation: null,
+      params: {},
+    };
+    const held = Readable.from([file.content]);
+    content.parts.push(await meter(packed, held, content.parts.length, sink));
+  }
+}
+
+function tnefOf(bytes: Buffer, notes: string[]): Tnef | null {
+  try {
+    const unpacked = readTnef(bytes);
+    const isEmpty = unpacked.files.length === 0 && !unpacked.text && !unpacked.html;
+    return isEmpty ? null : unpacked;
+  } catch (error) {
+    notes.push(`winmail.dat could not be unpacked and was kept as it is: ${reason(error)}`);
+    return null;
+  }
+}
+
+async function* joined(start: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield start;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
+function typeByName(filename: string | null): string {
+  return libmime.detectMimeType(filename ?? '') || 'application/octet-stream';
 }
 
 function typeHeader(part: AttachmentStream): { value: string; params: Record<string, string> } {
