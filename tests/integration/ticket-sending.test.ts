@@ -114,9 +114,12 @@ describe('an answer is sent once', () => {
   }
 
   const attempt = (messageId: string, heartbeatDetails?: unknown) =>
-    new MockActivityEnvironment({ heartbeatDetails }).run(
-      createSendingActivities(deps, options()).sendMessage,
-      { tenantId: seed.tenantId, ticketId, messageId },
+    new MockActivityEnvironment({ heartbeatDetails }).run(() =>
+      createSendingActivities(deps, options()).sendMessage({
+        tenantId: seed.tenantId,
+        ticketId,
+        messageId,
+      }),
     );
   const message = (id: string) =>
     inDb((tx) =>
@@ -217,9 +220,17 @@ describe('an answer is sent once', () => {
       nonRetryable: true,
     });
     const call = { tenantId: seed.tenantId, ticketId, messageId: id };
-    const give = createTicketActivities(deps, options()).giveUpMessage;
-    await give({ ...call, code: 'smtp.recipient_refused', now: new Date().toISOString() });
-    await give({ ...call, code: 'smtp.recipient_refused', now: new Date().toISOString() });
+    const activities = createTicketActivities(deps, options());
+    await activities.giveUpMessage({
+      ...call,
+      code: 'smtp.recipient_refused',
+      now: new Date().toISOString(),
+    });
+    await activities.giveUpMessage({
+      ...call,
+      code: 'smtp.recipient_refused',
+      now: new Date().toISOString(),
+    });
     expect(await message(id)).toMatchObject({
       status: 'failed',
       error: { code: 'smtp.recipient_refused', detail: 'The server refuses the recipient.' },
@@ -232,8 +243,11 @@ describe('an answer is sent once', () => {
     outside.faults.push('after');
     await expect(attempt(id)).rejects.toThrow('killed');
     await createTicketActivities(deps, options()).giveUpMessage({
-      ...{ tenantId: seed.tenantId, ticketId, messageId: id },
-      ...{ code: 'send.expired', now: new Date().toISOString() },
+      tenantId: seed.tenantId,
+      ticketId,
+      messageId: id,
+      code: 'send.expired',
+      now: new Date().toISOString(),
     });
     expect((await message(id)).status).toBe('uncertain');
   });

@@ -7,7 +7,6 @@ import { claimOutbox, Pending } from '../../db/queries/outbox.ts';
 import { queuePolicyChanges } from '../../db/queries/policy-changes.ts';
 import { changeTenantSettings, createApiKey, ensureTenant } from '../../db/queries/tenants.ts';
 import { newId } from '../../domain/ids.ts';
-import type { SlaState } from '../../domain/sla/state.ts';
 import { testTemporal } from '../harness/index.ts';
 import { startTickets, type Tickets } from '../workflow/ticket-fixture.ts';
 import { ACTOR } from '../workflow/ticket-seed.ts';
@@ -66,7 +65,8 @@ it('a ticket costs at most 40 history events: mail in, one reply, resolved in ti
     tx
       .insertInto('sla_policies')
       .values({
-        ...{ id: newId('slaPolicy'), tenant_id: tickets.tenantId },
+        id: newId('slaPolicy'),
+        tenant_id: tickets.tenantId,
         definition: JSON.stringify({
           name: 'Standard',
           targets: { normal: { first_response_minutes: 60, resolution_minutes: 600 } },
@@ -162,8 +162,7 @@ it('API: read, change under If-Match, answer, note, find again', async () => {
 
 it('a change of policy that was committed but never told reaches the ticket by the drain', async () => {
   const ticketId = await open();
-  const dueAt = async () =>
-    ((await tickets.row(ticketId)).sla as SlaState | null)?.resolution?.due_at ?? null;
+  const dueAt = async () => (await tickets.row(ticketId)).sla?.resolution?.due_at ?? null;
   const before = await dueAt();
   const pending = new Pending(tickets.tenantId);
   await tickets.inDb(async (tx) => {

@@ -119,7 +119,11 @@ export async function startTickets(
       const id = more.id ?? newId('command');
       await inDb((tx) =>
         insertCommand(tx, tenantId, {
-          ...{ id, ticketId, kind, actor: ACTOR, payload },
+          id,
+          ticketId,
+          kind,
+          actor: ACTOR,
+          payload,
           ifVersion: more.ifVersion,
         }),
       );

@@ -40,8 +40,13 @@ export async function seedTenant(db: Db, name = 'acme'): Promise<Seed> {
     await tx
       .insertInto('channels')
       .values({
-        ...{ id: accountId, tenant_id, provider: 'smtp', name: 'Support' },
-        ...{ address: 'help@acme.test', secrets: null, ingress_token_hash: null },
+        id: accountId,
+        tenant_id,
+        provider: 'smtp',
+        name: 'Support',
+        address: 'help@acme.test',
+        secrets: null,
+        ingress_token_hash: null,
       })
       .execute();
     await tx.insertInto('contacts').values({ id: requesterId, tenant_id, name: 'Ada' }).execute();
@@ -69,7 +74,11 @@ export async function openTicket(
       rules,
       [
         {
-          ...{ id, subject: 'Printer on fire', channel: 'smtp', accountId, text: 'It burns.' },
+          id,
+          subject: 'Printer on fire',
+          channel: 'smtp',
+          accountId,
+          text: 'It burns.',
           requesterId: requesterId as ContactId,
           participants: [requesterId as ContactId],
           messages: 1,
@@ -97,26 +106,42 @@ export async function insertMail(
   const id = newId('message');
   const message_id = `${id}@example.com`;
   const body = {
-    ...{ channel: 'smtp', direction: 'inbound', kind: 'message', status: 'received' },
-    ...{ priority: 'normal', from: 'ada@example.com', reply_to: [], cc: [], bcc: [] },
+    channel: 'smtp',
+    direction: 'inbound',
+    kind: 'message',
+    status: 'received',
+    priority: 'normal',
+    from: 'ada@example.com',
+    reply_to: [],
+    cc: [],
+    bcc: [],
     sender: { name: 'Ada', address: 'ada@example.com' },
     to: [{ name: '', address: 'help@acme.test' }],
-    ...{ subject: 'Printer on fire', content: 'It burns.', new_content: 'It burns.' },
-    ...{
-      quoted_content: null,
-      html: null,
-      message_id,
-      in_reply_to: [],
-      references: ['root@example.com'],
-    },
+    subject: 'Printer on fire',
+    content: 'It burns.',
+    new_content: 'It burns.',
+    quoted_content: null,
+    html: null,
+    message_id,
+    in_reply_to: [],
+    references: ['root@example.com'],
     metadata: { service_specific_data: {}, platform_specific: {} },
   };
   await tx
     .insertInto('messages')
     .values({
-      ...{ id, tenant_id: tenantId, ticket_id: ticketId, channel_id: accountId, message_id },
-      ...{ direction: 'inbound', status: 'received', source_id: null, provider_message_id: null },
-      ...{ content_hash: null, author_id: null, send_phase: null },
+      id,
+      tenant_id: tenantId,
+      ticket_id: ticketId,
+      channel_id: accountId,
+      message_id,
+      direction: 'inbound',
+      status: 'received',
+      source_id: null,
+      provider_message_id: null,
+      content_hash: null,
+      author_id: null,
+      send_phase: null,
       body: JSON.stringify(body),
       timestamp: now,
     })

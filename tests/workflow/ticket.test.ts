@@ -48,7 +48,8 @@ describeWith('time-skipping', 'a ticket, over days', () => {
       tx
         .insertInto('sla_policies')
         .values({
-          ...{ id, tenant_id: tickets.tenantId },
+          id,
+          tenant_id: tickets.tenantId,
           definition: JSON.stringify({ name: 'Standard', ...definition }),
         })
         .execute(),
@@ -98,9 +99,12 @@ describeWith('time-skipping', 'a ticket, over days', () => {
       await tx
         .insertInto('calendars')
         .values({
-          ...{ id: calendarId, tenant_id },
+          id: calendarId,
+          tenant_id,
           definition: JSON.stringify({
-            ...{ name: 'Berlin', time_zone: 'Europe/Berlin', holidays: [] },
+            name: 'Berlin',
+            time_zone: 'Europe/Berlin',
+            holidays: [],
             hours: { monday: day, tuesday: day, wednesday: day, thursday: day, friday: day },
           }),
         })
