@@ -16,12 +16,13 @@ await withParts(async () => {
   try {
     await record(story, named);
   } finally {
-    await story.end();
+    await story.cast.end();
   }
 });
 process.exit(0); // the Temporal runtime keeps the process alive
 
-async function record({ postroom, chosen }: Story, named: ReadonlySet<string>): Promise<void> {
+async function record({ cast, chosen }: Story, named: ReadonlySet<string>): Promise<void> {
+  const { postroom } = cast;
   const codec = new SealingCodec(postroom.deps.keys);
   const recorded = await recordedWorkflows(postroom.deps.client);
   mkdirSync(FOLDER, { recursive: true });
