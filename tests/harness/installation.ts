@@ -11,7 +11,7 @@ import { testDatabase } from './database.ts';
 import { testTemporal } from './temporal.ts';
 
 const root = resolve(import.meta.dirname, '../..');
-const POLLING_WITHIN_MS = 30_000;
+const POLLING_WITHIN_MS = 120_000;
 
 export interface Answer {
   readonly status: number;

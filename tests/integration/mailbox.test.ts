@@ -185,6 +185,21 @@ describe('an IMAP mailbox', () => {
     await deps.relay.flush((await wantState(deps.db, tenantId, id, 'stopped'))!.pending);
   });
 
+  test('where nothing comes sits in one wait, and writes no history', async () => {
+    const id = await newChannel('imap');
+    const handle = deps.client.workflow.getHandle(mailboxWorkflowId({ tenantId, channelId: id }));
+    const isWait = (activity: { activityType?: { name?: string | null } | null }) =>
+      activity.activityType?.name === 'waitForMail';
+    const waits = async () => (await handle.describe()).raw.pendingActivities ?? [];
+    await until(async () => (await waits()).some(isWait));
+    const [wait] = await waits();
+    const { historyLength } = await handle.describe();
+    await sleep(3000);
+    expect((await handle.describe()).historyLength).toBe(historyLength);
+    expect((await waits()).map(({ activityId }) => activityId)).toEqual([wait!.activityId]);
+    await deps.relay.flush((await wantState(deps.db, tenantId, id, 'stopped'))!.pending);
+  });
+
   test('with a refused password names it, raises an event, and recovers when it is put right', async () => {
     const id = await newChannel('imap', { password: 'wrong' });
     await until(async () => (await status(id)).state === 'needs_attention');
