@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { comparableMessageId, type ParsedMail } from '../../domain/mail/parse.ts';
 import type { TenantId } from '../../domain/ids.ts';
+import type { NormalizedMessage } from '../../domain/message.ts';
 import type { Tx } from '../connection.ts';
 import { addressKey } from './known-contacts.ts';
 import { MESSAGE_COLUMNS, presentMessages } from './messages.ts';
@@ -8,7 +9,8 @@ import type { TicketEvent } from './ticket-changes.ts';
 
 /**
  * What bounce reports say of our mails: the message that bounced is marked, and addresses that failed for good. Only a
- * report that names our own Message-ID counts, since nobody else can know it; a delay (4.x.x) marks nothing.
+ * report that names our own Message-ID counts, since nobody else can know it; a delay (4.x.x) marks nothing. Of its
+ * addresses only those that the mail went to are marked: who got one mail of ours has no say about other addresses.
  * Returns a `message.failed` for each ticket whose answer bounced.
  */
 export async function markBounced(
@@ -34,10 +36,13 @@ export async function markBounced(
       .returning(MESSAGE_COLUMNS)
       .executeTakeFirst();
     if (!row) continue;
+    const { to, cc } = row.body as Pick<NormalizedMessage, 'to' | 'cc'>; // the column's own form
+    const written = new Set([...to, ...cc].map((one) => addressKey(one.address)));
+    const failed = lost.map((recipient) => addressKey(recipient.address));
     await markUndeliverable(
       tx,
       tenantId,
-      lost.map((recipient) => addressKey(recipient.address)),
+      failed.filter((address) => written.has(address)),
     );
     if (row.ticket_id === null) continue;
     const [message] = await presentMessages(tx, [row]);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { bounceForms } from './fixtures/bounces.ts';
 import { parseMail, type ParsedMail } from './parse.ts';
 
 const from =
@@ -124,4 +125,20 @@ describe('bounce without delivery-status', () => {
     await plain('Undelivered', '--'.repeat(300_000));
     expect(performance.now() - start).toBeLessThan(3000);
   });
+});
+
+describe('bounces as servers write them', () => {
+  it.each(bounceForms.map((form) => [form.name, form] as const))(
+    'edge 22, 23: %s',
+    async (_name, form) => {
+      const context = { receivedAt: new Date(0) };
+      const { message, automatic } = await parseMail(Buffer.from(form.source), context);
+      expect(message.kind).toBe(form.kind ?? 'bounce');
+      expect(message.bounce).toMatchObject({
+        recipients: form.recipients,
+        original_message_id: form.namesNoMail ? null : 'ours@help.example',
+      });
+      expect(automatic.automatic).toBe(true);
+    },
+  );
 });

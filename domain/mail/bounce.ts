@@ -14,14 +14,18 @@ function isBounceAction(word: string): word is BounceAction {
  * Delivery status of a report (RFC 3464): what became of each recipient, and which mail it was.
  * Null where the parts hold no delivery-status.
  */
-export function readDeliveryStatus(parts: readonly MailPart[]): MessageBounce | null {
+export function readDeliveryStatus(
+  parts: readonly MailPart[],
+  headers: MailHeaders,
+): MessageBounce | null {
   const status = parts.find((part) =>
     /^message\/(global-)?delivery-status$/.test(part.contentType),
   );
   if (!status?.start) return null;
+  const groups = fieldGroups(status.start);
   return {
-    recipients: fieldGroups(status.start).slice(0, recipientLimit).flatMap(readRecipient),
-    original_message_id: originalMessageId(parts),
+    recipients: groups.slice(0, recipientLimit).flatMap(readRecipient),
+    original_message_id: returnedMessageId(parts) ?? namedMessageId(groups[0], headers),
   };
 }
 
@@ -72,7 +76,7 @@ function enhancedStatus(text: string): string | null {
 }
 
 function smtpCode(text: string): number | null {
-  const code = /(?:^|[\s:#<(])([245][0-5]\d)(?=[\s-]|$)/.exec(text)?.[1];
+  const code = /(?:^|[\s:#<(])([245][0-5]\d)(?=[\s:-]|$)/.exec(text)?.[1];
   return code === undefined ? null : Number(code);
 }
 
@@ -81,14 +85,24 @@ function actionByStatus(status: string | null): BounceAction {
   return status?.startsWith('4') ? 'delayed' : 'failed';
 }
 
-function originalMessageId(parts: readonly MailPart[]): string | null {
+/** Where the mail itself does not come back: the report's own field, or what it answers. */
+function namedMessageId(report: MailHeaders | undefined, headers: MailHeaders): string | null {
+  const named = report?.raw('x-original-message-id') ?? report?.raw('original-message-id') ?? null;
+  return firstId(named) ?? firstId(headers.raw('in-reply-to')) ?? null;
+}
+
+function firstId(raw: string | null): string | null {
+  return parseMessageIds(raw)[0] ?? null;
+}
+
+function returnedMessageId(parts: readonly MailPart[]): string | null {
   const original = parts.find((part) =>
     /^(message\/(rfc822|global|rfc822-headers|global-headers)|text\/rfc822-headers)$/.test(
       part.contentType,
     ),
   );
   if (!original?.start) return null;
-  return parseMessageIds(MailHeaders.read(original.start).raw('message-id'))[0] ?? null;
+  return firstId(MailHeaders.read(original.start).raw('message-id'));
 }
 
 /**
@@ -113,9 +127,9 @@ export function readPlainBounce(
       .slice(0, recipientLimit)
       .map((address) => describe(address, 'failed', status, diagnostic)),
     original_message_id:
-      originalMessageId(parts) ??
-      parseMessageIds(/^message-id:(.*)$/im.exec(returned)?.[1] ?? null)[0] ??
-      null,
+      returnedMessageId(parts) ??
+      firstId(/^message-id:(.*)$/im.exec(returned)?.[1] ?? null) ??
+      namedMessageId(undefined, headers),
   };
 }
 
@@ -145,6 +159,6 @@ const mailAddress = /[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]
 function diagnosticLine(report: string): string | null {
   const line = report
     .split('\n')
-    .find((text) => /\b[245]\d\d[ -]|\b[245]\.\d{1,3}\.\d{1,3}\b/.test(text));
+    .find((text) => /\b[245]\d\d[ :-]|\b[245]\.\d{1,3}\.\d{1,3}\b/.test(text));
   return line?.trim() || null;
 }

@@ -28,7 +28,7 @@ interface MailFacts {
 export function classifyMail(mail: MailFacts): Classification {
   const type = parseStructured(mail.headers.raw('content-type'));
   const report = type.value === 'multipart/report' ? (type.params['report-type'] ?? '') : '';
-  const status = readDeliveryStatus(mail.parts);
+  const status = readDeliveryStatus(mail.parts, mail.headers);
   if (status) return classifyDeliveryStatus(status);
   if (/feedback-report/i.test(report) || hasPart(mail, /^message\/feedback-report$/)) {
     return { kind: 'feedback_report', bounce: null, automatic: 'a feedback report' };
@@ -73,8 +73,12 @@ function isPlainBounce(mail: MailFacts): boolean {
   const fromDaemon = daemon.test(mail.from ?? '');
   const nullSender = isNullSender(mail);
   const says = bounceSubject.test(mail.subject ?? '');
-  return says && (fromDaemon || nullSender);
+  if (says) return fromDaemon || nullSender;
+  // In whatever language: a mail system without a sender that reports a permanent failure.
+  return fromDaemon && nullSender && permanentFailure.test(mail.text.slice(0, 16_384));
 }
+
+const permanentFailure = /(^|[\s#:(])(5\.\d{1,3}\.\d{1,3}|55[0-9])(?=[\s:;,)-]|$)/m;
 
 function isNullSender(mail: MailFacts): boolean {
   if (mail.envelopeFrom !== null) return mail.envelopeFrom === '';

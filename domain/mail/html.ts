@@ -1,4 +1,4 @@
-import { convert } from 'html-to-text';
+import { compile } from 'html-to-text';
 import sanitizeHtml from 'sanitize-html';
 
 // Properties that paint or space text inside its own box; nothing that positions, floats or loads.
@@ -89,31 +89,34 @@ export function sanitizeMailHtml(html: string): string {
   }).trim();
 }
 
+/** Made once: compiling its rules takes longer than most mails' text. */
+const toPlainText = compile({
+  wordwrap: false,
+  selectors: [
+    { selector: 'img', format: 'skip' },
+    { selector: 'a', options: { ignoreHref: true } },
+    { selector: 'h1', options: { uppercase: false } },
+    { selector: 'h2', options: { uppercase: false } },
+    { selector: 'h3', options: { uppercase: false } },
+    { selector: 'h4', options: { uppercase: false } },
+    { selector: 'h5', options: { uppercase: false } },
+    { selector: 'h6', options: { uppercase: false } },
+    { selector: 'table', format: 'block' },
+    { selector: 'tr', format: 'block' },
+    { selector: 'td', format: 'inline' },
+    { selector: 'th', format: 'inline' },
+    { selector: 'ul', options: { itemPrefix: '- ' } },
+    { selector: 'head', format: 'skip' },
+    { selector: 'style', format: 'skip' },
+    { selector: 'script', format: 'skip' },
+    { selector: 'hr', format: 'skip' },
+  ],
+  limits: { maxInputLength: 1_048_576, maxDepth: 100, maxChildNodes: 5_000, ellipsis: '…' },
+});
+
 /** Plain text of HTML: block quotes marked with ">", links by their text, pictures left out. */
 export function htmlToPlainText(html: string): string {
-  return convert(html, {
-    wordwrap: false,
-    selectors: [
-      { selector: 'img', format: 'skip' },
-      { selector: 'a', options: { ignoreHref: true } },
-      { selector: 'h1', options: { uppercase: false } },
-      { selector: 'h2', options: { uppercase: false } },
-      { selector: 'h3', options: { uppercase: false } },
-      { selector: 'h4', options: { uppercase: false } },
-      { selector: 'h5', options: { uppercase: false } },
-      { selector: 'h6', options: { uppercase: false } },
-      { selector: 'table', format: 'block' },
-      { selector: 'tr', format: 'block' },
-      { selector: 'td', format: 'inline' },
-      { selector: 'th', format: 'inline' },
-      { selector: 'ul', options: { itemPrefix: '- ' } },
-      { selector: 'head', format: 'skip' },
-      { selector: 'style', format: 'skip' },
-      { selector: 'script', format: 'skip' },
-      { selector: 'hr', format: 'skip' },
-    ],
-    limits: { maxInputLength: 1_048_576, maxDepth: 100, maxChildNodes: 5_000, ellipsis: '…' },
-  }).trim();
+  return toPlainText(html).trim();
 }
 
 /** Content ids that the HTML shows in place. */
