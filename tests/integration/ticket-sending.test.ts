@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import type { Deps } from '../../activities/deps.ts';
 import { createSendingActivities } from '../../activities/sending.ts';
 import { createTicketActivities } from '../../activities/tickets.ts';
@@ -16,9 +16,6 @@ import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
 import { ACTOR, openTicket, seedTenant, type Seed } from '../workflow/ticket-seed.ts';
-
-// Failing attempts are what is tested here.
-Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 /** An outside that takes mail and fails on demand; `sentFolder` null has none to ask. */
 class Outside {
@@ -114,12 +111,13 @@ describe('an answer is sent once', () => {
   }
 
   const attempt = (messageId: string, heartbeatDetails?: unknown) =>
-    new MockActivityEnvironment({ heartbeatDetails }).run(() =>
-      createSendingActivities(deps, options()).sendMessage({
-        tenantId: seed.tenantId,
-        ticketId,
-        messageId,
-      }),
+    new MockActivityEnvironment({ heartbeatDetails }, { logger: new DefaultLogger('ERROR') }).run(
+      () =>
+        createSendingActivities(deps, options()).sendMessage({
+          tenantId: seed.tenantId,
+          ticketId,
+          messageId,
+        }),
     );
   const message = (id: string) =>
     inDb((tx) =>
