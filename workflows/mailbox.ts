@@ -161,7 +161,8 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     show(next.state, next.detail, next.nextSweepAt);
     if (told === next.state && next.error === null) return;
     told = next.state;
-    await recordMailboxState(ref, next);
+    // Not cancelled halfway: two local activities at once would not replay in the same order.
+    await CancellationScope.nonCancellable(() => recordMailboxState(ref, next));
   }
 }
 
