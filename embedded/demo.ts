@@ -12,7 +12,7 @@ import { stopRequest } from './stop-request.ts';
 const HELP = `npm run demo: plays a ticket's story on the terminal, against the product that \`npm start\` runs.
 
 A customer's mail, the ticket, an agent's answer, a reply with an attachment, webhooks arriving at a
-receiver that it opens, an SLA that warns, is breached and escalates; about 20 seconds, each step with
+receiver that it opens, an SLA that warns, is breached and escalates; about half a minute, each step with
 the link to its workflow in the Temporal UI. The channel, the endpoint, the SLA policy and the API key
 that it makes are removed at its end; the ticket stays, resolved.
 

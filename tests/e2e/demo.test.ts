@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { bareEnvironment, startedProduct, type RunningProduct } from '../harness/index.ts';
 
@@ -54,23 +54,26 @@ describe('npm run demo', () => {
   });
 
   it('leaves the ticket, resolved, and nothing else', async () => {
-    const read = async (path: string) => {
-      const response = await fetch(product.running.apiUrl + path, {
-        headers: { authorization: `Bearer ${product.key}` },
-      });
-      expect(response.status).toBe(200);
-      return ((await response.json()) as { data: Record<string, unknown>[] }).data; // a list, by contract
-    };
-    expect(await read('/v1/tickets')).toMatchObject([
+    expect(await list(product, 'tickets')).toMatchObject([
       { status: 'resolved', message_count: 4, subject: 'The printer is on fire' },
     ]);
-    expect(await read('/v1/webhook-endpoints')).toEqual([]);
-    expect(await read('/v1/channels')).toMatchObject([{ name: 'Support' }]);
-    expect(await read('/v1/sla-policies')).toMatchObject([{ name: 'Standard' }]);
-    const keys = await read('/v1/api-keys');
-    expect(keys.filter((key) => key.name === 'npm run demo' && key.revoked_at === null)).toEqual(
-      [],
-    );
+    expect(await left(product)).toEqual(AS_BEFORE);
+  });
+
+  it('cleans up when it is given up half-way', async () => {
+    const child = spawn(process.execPath, [join(root, 'embedded/demo.ts')], {
+      cwd: root,
+      env: bareEnvironment(product.env),
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const ended = new Promise((done) => child.once('exit', done));
+    let told = '';
+    for await (const chunk of child.stdout) {
+      told += String(chunk);
+      if (!child.killed && told.includes('A customer writes')) child.kill('SIGINT');
+    }
+    expect(await ended).toBe(1);
+    expect(await left(product)).toEqual(AS_BEFORE);
   });
 
   it('says in plain words that nothing runs where nothing runs', async () => {
@@ -86,6 +89,36 @@ describe('npm run demo', () => {
     });
   });
 });
+
+const AS_BEFORE = {
+  'webhook-endpoints': [],
+  channels: ['Support'],
+  'sla-policies': ['Standard'],
+  'api-keys': ['first key'],
+};
+
+interface Listed {
+  readonly name?: string;
+  readonly url?: string;
+  readonly revoked_at?: string | null;
+}
+
+async function list(product: RunningProduct, what: string): Promise<Listed[]> {
+  const response = await fetch(`${product.running.apiUrl}/v1/${what}`, {
+    headers: { authorization: `Bearer ${product.key}` },
+  });
+  expect(response.status).toBe(200);
+  return ((await response.json()) as { data: Listed[] }).data; // a list, by contract
+}
+
+/** What there is beside tickets, by name. */
+async function left(product: RunningProduct) {
+  const lists = Object.keys(AS_BEFORE).map(async (kind) => {
+    const there = (await list(product, kind)).filter(({ revoked_at }) => !revoked_at);
+    return [kind, there.map(({ name, url }) => name ?? url)] as const;
+  });
+  return Object.fromEntries(await Promise.all(lists));
+}
 
 interface Outcome {
   readonly code: number;
