@@ -1,6 +1,7 @@
 import { newId } from '../../domain/ids.ts';
 import type { Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
+import { insertRows } from './insert-rows.ts';
 
 export interface AuditEntry {
   readonly tenantId: string;
@@ -16,20 +17,18 @@ export interface AuditEntry {
 
 /** Who did what to a ticket, when and why; never changed afterwards. */
 export async function insertAudit(tx: Tx, entries: readonly AuditEntry[]): Promise<void> {
-  if (entries.length === 0) return;
-  await tx
-    .insertInto('audit')
-    .values(
-      entries.map((entry) => ({
-        id: newId('audit'),
-        tenant_id: entry.tenantId,
-        ticket_id: entry.ticketId,
-        actor: JSON.stringify(entry.actor),
-        action: entry.action,
-        reason: entry.reason ?? null,
-        changes: JSON.stringify(entry.changes ?? {}),
-        at: entry.at,
-      })),
-    )
-    .execute();
+  await insertRows(
+    tx,
+    'audit',
+    entries.map((entry) => ({
+      id: newId('audit'),
+      tenant_id: entry.tenantId,
+      ticket_id: entry.ticketId,
+      actor: entry.actor,
+      action: entry.action,
+      reason: entry.reason ?? null,
+      changes: entry.changes ?? {},
+      at: entry.at,
+    })),
+  );
 }

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
+import { asBytea, insertRows } from './insert-rows.ts';
 
 /** Chunks are rows of this many bytes: read and written one at a time, whatever the size of the whole. */
 const CHUNK_BYTES = 1_048_576;
@@ -41,29 +42,42 @@ export async function putBlob(
   const second = first.done ? first : await chunks.next();
   if (second.done) {
     const bytes = first.done ? Buffer.alloc(0) : first.value;
-    const [blob] = await inTenant(db, tenantId, (tx) => insertBlobs(tx, tenantId, [bytes]));
+    const [blob] = await inTenant(db, tenantId, (tx) => insertBlobs(tx, tenantId, [{ bytes }]));
     return blob!;
   }
   return putLarge(db, tenantId, first.value!, second.value, chunks);
+}
+
+/** Bytes, with their hash where it is known already. */
+export interface NewBlob {
+  readonly bytes: Buffer;
+  readonly sha256?: Buffer;
 }
 
 /** Stores small contents in the caller's transaction, all in two statements. */
 export async function insertBlobs(
   tx: Tx,
   tenantId: TenantId,
-  contents: readonly Buffer[],
+  contents: readonly NewBlob[],
 ): Promise<StoredBlob[]> {
-  const blobs = contents.map((bytes) => ({ sha256: hashOf(bytes), size: bytes.length, bytes }));
+  const blobs = contents.map(({ bytes, sha256 }) => ({
+    sha256: sha256 ?? hashOf(bytes),
+    size: bytes.length,
+    bytes,
+  }));
   const unique = [...new Map(blobs.map((blob) => [blob.sha256.toString('hex'), blob])).values()];
   if (unique.length === 0) return [];
-  const fresh = await tx
-    .insertInto('blobs')
-    .values(
-      unique.map(({ sha256, size }) => ({ tenant_id: tenantId, sha256, size, complete: true })),
-    )
-    .onConflict((oc) => oc.doNothing())
-    .returning('sha256')
-    .execute();
+  const fresh = await insertRows<{ sha256: Buffer }>(
+    tx,
+    'blobs',
+    unique.map(({ sha256, size }) => ({
+      tenant_id: tenantId,
+      sha256: asBytea(sha256),
+      size,
+      complete: true,
+    })),
+    sql`on conflict do nothing returning sha256`,
+  );
   const wanted = new Set(fresh.map((row) => row.sha256.toString('hex')));
   const rows = unique
     .filter((blob) => wanted.has(blob.sha256.toString('hex')))

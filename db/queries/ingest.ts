@@ -18,11 +18,19 @@ import { insertBlobs, type StoredBlob } from './blobs.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
+import { asBytea, insertRows } from './insert-rows.ts';
 import { Pending } from './outbox.ts';
 import { ThreadIndex } from './thread-index.ts';
 import { changeTickets, recordTicketEvents, type TicketChange } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
-import { createTickets, startOf, wakeOf, type NewTicket, type TicketRow } from './tickets.ts';
+import {
+  createTickets,
+  mustWake,
+  startOf,
+  wakeOf,
+  type NewTicket,
+  type TicketRow,
+} from './tickets.ts';
 
 /** A stored source and what its parser made of it. */
 export interface ParsedSource {
@@ -255,32 +263,30 @@ class Ingestion {
   async #storeMessages(placed: readonly Placed[]): Promise<Map<MessageId, Message>> {
     const tenant_id = this.#channel.tenantId;
     const attachments = await this.#storeAttachments(placed);
-    await this.#tx
-      .insertInto('messages')
-      .values(
-        placed.map(({ item, ticketId }) => {
-          const { message, threading, contentHash } = item.mail;
-          return {
-            id: item.messageId,
-            tenant_id,
-            ticket_id: ticketId,
-            channel_id: this.#channel.id,
-            source_id: item.sourceId,
-            direction: 'inbound' as const,
-            kind: message.kind,
-            status: 'received',
-            provider_message_id: item.providerMessageId,
-            message_id: threading.messageId,
-            content_hash: Buffer.from(contentHash, 'hex'),
-            body: asJson(message),
-            timestamp: message.timestamp,
-            received_at: message.received_at,
-          };
-        }),
-      )
-      .execute();
-    if (attachments.rows.length > 0)
-      await this.#tx.insertInto('attachments').values(attachments.rows).execute();
+    await insertRows(
+      this.#tx,
+      'messages',
+      placed.map(({ item, ticketId }) => {
+        const { message, threading, contentHash } = item.mail;
+        return {
+          id: item.messageId,
+          tenant_id,
+          ticket_id: ticketId,
+          channel_id: this.#channel.id,
+          source_id: item.sourceId,
+          direction: 'inbound',
+          kind: message.kind,
+          status: 'received',
+          provider_message_id: item.providerMessageId,
+          message_id: threading.messageId,
+          content_hash: `\\x${contentHash}`,
+          body: message,
+          timestamp: message.timestamp,
+          received_at: message.received_at,
+        };
+      }),
+    );
+    await insertRows(this.#tx, 'attachments', attachments.rows);
     return new Map(
       placed.map((one) => [
         one.item.messageId,
@@ -296,7 +302,13 @@ class Ingestion {
     const inMemory = await insertBlobs(
       this.#tx,
       this.#channel.tenantId,
-      all.map(({ content }) => content).filter((content) => Buffer.isBuffer(content)),
+      all.flatMap(({ item, content, position }) => {
+        if (!Buffer.isBuffer(content)) return [];
+        return {
+          bytes: content,
+          sha256: Buffer.from(item.mail.attachments[position]!.sha256, 'hex'),
+        };
+      }),
     );
     const next = inMemory.values();
     const ids = new Map<MessageId, string[]>();
@@ -310,12 +322,12 @@ class Ingestion {
         tenant_id: this.#channel.tenantId,
         message_id: item.messageId,
         position,
-        filename: withoutNul(known.filename),
-        content_type: withoutNul(known.contentType),
+        filename: known.filename,
+        content_type: known.contentType,
         size: blob.size,
-        sha256: blob.sha256,
+        sha256: asBytea(blob.sha256),
         inline: known.inline,
-        content_id: known.contentId === null ? null : withoutNul(known.contentId),
+        content_id: known.contentId,
       };
     });
     return { rows, ids };
@@ -401,7 +413,8 @@ class Ingestion {
       now: this.#now,
     };
     const rows = await changeTickets(context, changes);
-    await this.#pending.wakeTickets(this.#tx, rows.map(wakeOf));
+    const woken = rows.filter((row, place) => mustWake(changes[place]!.ticket, row));
+    await this.#pending.wakeTickets(this.#tx, woken.map(wakeOf));
   }
 
   async #announceTicketless(
@@ -476,26 +489,14 @@ function receivedEvents(placed: readonly Placed[], messages: ReadonlyMap<Message
 const EVENT_TEXT_CHARACTERS = 64 * 1024;
 
 function withoutBulk(message: Message): Message {
-  const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS);
-  return JSON.parse(
-    asJson({
-      ...message,
-      content: cut(message.content),
-      new_content: cut(message.new_content),
-      quoted_content: message.quoted_content === null ? null : cut(message.quoted_content),
-      html:
-        message.html !== null && message.html.length > EVENT_TEXT_CHARACTERS ? null : message.html,
-    }),
-  ) as Message;
-}
-
-/** Postgres' jsonb takes no NUL and no half of a surrogate pair. */
-function asJson(value: unknown): string {
-  return JSON.stringify(value, (_, field: unknown) =>
-    typeof field === 'string' ? withoutNul(field) : field,
-  );
-}
-
-function withoutNul(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed();
+  // Cut through a surrogate pair, jsonb would refuse it.
+  const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS).toWellFormed();
+  return {
+    ...message,
+    content: cut(message.content),
+    new_content: cut(message.new_content),
+    quoted_content: message.quoted_content === null ? null : cut(message.quoted_content),
+    html:
+      message.html !== null && message.html.length > EVENT_TEXT_CHARACTERS ? null : message.html,
+  };
 }

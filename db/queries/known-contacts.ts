@@ -1,6 +1,8 @@
+import { sql } from 'kysely';
 import type { MailAddress } from '../../domain/message.ts';
 import { newId, type ContactId, type TenantId } from '../../domain/ids.ts';
 import type { Tx } from '../connection.ts';
+import { insertRows } from './insert-rows.ts';
 
 /** The form in which addresses are compared: lower case. */
 export function addressKey(address: string): string {
@@ -26,28 +28,23 @@ export async function findOrAddContacts(
     .selectFrom('contact_addresses')
     .select(['address', 'contact_id'])
     .where('tenant_id', '=', tenantId)
-    .where('address', 'in', [...named.keys()])
+    .where(sql<boolean>`address = any(${[...named.keys()]})`)
     .execute();
   const found = new Map(known.map((row) => [row.address, row.contact_id as ContactId]));
   const missing = [...named].filter(([address]) => !found.has(address));
   if (missing.length === 0) return found;
   const rows = missing.map(([address, name]) => ({ id: newId('contact'), address, name }));
-  await tx
-    .insertInto('contacts')
-    .values(
-      rows.map(({ id, name }) => ({ id, tenant_id: tenantId, name: name === '' ? null : name })),
-    )
-    .execute();
-  const added = await tx
-    .insertInto('contact_addresses')
-    .values(rows.map(({ id, address }) => ({ tenant_id: tenantId, address, contact_id: id })))
-    .onConflict((oc) =>
-      oc
-        .columns(['tenant_id', 'address'])
-        .doUpdateSet({ address: (eb) => eb.ref('excluded.address') }),
-    )
-    .returning(['address', 'contact_id'])
-    .execute();
+  await insertRows(
+    tx,
+    'contacts',
+    rows.map(({ id, name }) => ({ id, tenant_id: tenantId, name: name === '' ? null : name })),
+  );
+  const added = await insertRows<{ address: string; contact_id: string }>(
+    tx,
+    'contact_addresses',
+    rows.map(({ id, address }) => ({ tenant_id: tenantId, address, contact_id: id })),
+    sql`on conflict (tenant_id, address) do update set address = excluded.address returning address, contact_id`,
+  );
   for (const row of added) found.set(row.address, row.contact_id as ContactId);
   return found;
 }

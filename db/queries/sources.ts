@@ -59,7 +59,8 @@ export async function stageReceipts(
   if (receipts.length === 0) return { sourceIds: [], fresh: new Set() };
   const inMemory = receipts
     .map((receipt) => receipt.source)
-    .filter((source) => Buffer.isBuffer(source));
+    .filter((source) => Buffer.isBuffer(source))
+    .map((bytes) => ({ bytes }));
   const stored = (await insertBlobs(tx, tenantId, inMemory)).values();
   const rows = receipts.map((receipt) => {
     const blob = Buffer.isBuffer(receipt.source) ? stored.next().value! : receipt.source;

@@ -6,6 +6,7 @@ import { readPlusAddress, splitPlusAddress } from '../../domain/mail/thread-toke
 import type { KnownMessageId, ThreadKeys, ThreadLookups } from '../../domain/thread.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import type { Tx } from '../connection.ts';
+import { insertRows } from './insert-rows.ts';
 import { addressKey } from './known-contacts.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
 
@@ -122,18 +123,13 @@ export class ThreadIndex {
       ticket_id: ticketId,
       cited,
     }));
-    if (rows.length === 0) return;
-    await tx
-      .insertInto('thread_ids')
-      .values(rows)
-      .onConflict((oc) =>
-        oc
-          .columns(['tenant_id', 'message_id'])
-          .doUpdateSet((eb) => ({ cited: false, ticket_id: eb.ref('excluded.ticket_id') }))
-          .where('thread_ids.cited', '=', true)
-          .where((eb) => eb('excluded.cited', '=', false)),
-      )
-      .execute();
+    await insertRows(
+      tx,
+      'thread_ids',
+      rows,
+      sql`on conflict (tenant_id, message_id) do update set cited = false, ticket_id = excluded.ticket_id
+        where thread_ids.cited and not excluded.cited`,
+    );
   }
 
   #note(id: string, ticketId: TicketId, cited: boolean): void {
@@ -155,7 +151,7 @@ export class ThreadIndex {
       .selectFrom('thread_ids')
       .select(['message_id', 'ticket_id', 'cited'])
       .where('tenant_id', '=', this.#tenantId)
-      .where('message_id', 'in', [...ids])
+      .where(sql<boolean>`message_id = any(${[...ids]})`)
       .execute();
     for (const row of rows) {
       const minted = this.#readMinted(row.message_id) !== null;

@@ -124,13 +124,10 @@ export async function recordTicketEvents(
     firstSequence: ticket.sequence + 1,
     events,
   }));
-  for (const { row } of planned) {
-    await tx
-      .updateTable('tickets')
-      .set({ sequence: row.sequence })
-      .where('id', '=', row.id)
-      .execute();
-  }
+  const counts = planned.map(({ row }) => ({ id: row.id, sequence: row.sequence }));
+  await sql`update tickets t set sequence = d.sequence
+    from jsonb_to_recordset(${JSON.stringify(counts)}::jsonb) as d(id text, sequence bigint)
+    where t.id = d.id`.execute(tx);
   await publish(tx, pending, planned);
   return planned.map(({ row }) => row);
 }

@@ -9,6 +9,7 @@ import { slaAtStart, type TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { Tx } from '../connection.ts';
 import type { Actor, Database } from '../schema.ts';
 import { insertAudit } from './audit.ts';
+import { insertRows } from './insert-rows.ts';
 import { searchVector } from './ticket-search.ts';
 
 /** A ticket as Postgres holds it, its search index apart. */
@@ -180,12 +181,7 @@ export async function addParticipants(
       contact_id,
     })),
   );
-  if (rows.length === 0) return;
-  await tx
-    .insertInto('ticket_participants')
-    .values(rows)
-    .onConflict((oc) => oc.doNothing())
-    .execute();
+  await insertRows(tx, 'ticket_participants', rows, sql`on conflict do nothing`);
 }
 
 /** How a ticket's workflow starts: asleep until its first deadline, or until it is woken where it has none. */
@@ -200,6 +196,18 @@ export function startOf(row: TicketRow): {
 /** How a ticket's workflow is told to look again. */
 export function wakeOf(row: TicketRow): { ticketId: string; summary: string } {
   return { ticketId: row.id, summary: summaryOf(row) };
+}
+
+/**
+ * Whether a ticket's workflow must look again after a change that it did not make. It sleeps at most until the next
+ * instant of the clocks as they were, and reads everything anew then: what moves that later, or not, can wait.
+ */
+export function mustWake(before: TicketRow, after: TicketRow): boolean {
+  if (before.status !== after.status) return true;
+  const sleepsUntil = before.sla && nextWake(before.sla);
+  const next = after.sla && nextWake(after.sla);
+  if (next === null) return false;
+  return sleepsUntil === null || Date.parse(next) < Date.parse(sleepsUntil);
 }
 
 /** For whoever looks at the workflow in the Temporal UI; names nobody and quotes nothing. */

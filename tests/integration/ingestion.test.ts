@@ -6,6 +6,8 @@ import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
 import { stageReceipts, stageSource } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
+import { agentReplied } from '../../domain/sla/clock.ts';
+import type { SlaState } from '../../domain/sla/state.ts';
 import { mintMessageId } from '../../domain/mail/message-id.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
@@ -106,6 +108,8 @@ const sources = () =>
   inTenant(db, tenantId, (tx) => tx.selectFrom('sources').selectAll().orderBy('id').execute());
 const events = () =>
   inTenant(db, tenantId, (tx) => tx.selectFrom('events').selectAll().orderBy('position').execute());
+
+const wakes = () => flushed.flatMap((work) => [...work.ticketWakes.keys()]);
 
 describe('a new mail', () => {
   test('becomes a ticket with its message, contact, clocks, events and start', async () => {
@@ -225,7 +229,8 @@ describe('threading', () => {
     );
     expect(await tickets()).toHaveLength(1);
     expect((await tickets())[0]).toMatchObject({ message_count: 2, sequence: 3 });
-    expect(flushed.flatMap((work) => [...work.ticketWakes.keys()])).toHaveLength(1);
+    // Its workflow sleeps no longer than before: nothing for it to do.
+    expect(wakes()).toEqual([]);
   });
 
   test('a child that arrives before its parent is joined by it, in one batch or in two', async () => {
@@ -332,7 +337,9 @@ describe('a message to a ticket that rests', () => {
     await receive(mail({ id: 'a@example.com' }));
     await rest({ status: 'resolved', resolved_at: new Date() });
     await reply();
-    expect((await tickets())[0]).toMatchObject({ status: 'open', resolved_at: null });
+    const [ticket] = await tickets();
+    expect(ticket).toMatchObject({ status: 'open', resolved_at: null });
+    expect(wakes()).toEqual([ticket!.id]);
     expect((await events()).map((event) => event.type)).toContain('ticket.reopened');
   });
 
@@ -359,6 +366,37 @@ describe('a message to a ticket that rests', () => {
     );
     expect((await tickets())[0]).toMatchObject({ status: 'resolved', message_count: 2 });
   });
+});
+
+test('a reply wakes the workflow where it brings a deadline forward, and not where it brings none', async () => {
+  const definition = {
+    name: 'Next answers',
+    targets: { normal: { next_response_minutes: 10 } },
+    warn_at_percent: [],
+  };
+  await inTenant(db, tenantId, (tx) =>
+    tx
+      .insertInto('sla_policies')
+      .values({ id: newId('policy'), tenant_id: tenantId, definition: JSON.stringify(definition) })
+      .execute(),
+  );
+  const reply = (id: string) => receive(mail({ id, refs: '<a@example.com>' }));
+  await receive(mail({ id: 'a@example.com' }));
+  await reply('b@example.com');
+  expect(wakes()).toEqual([]);
+
+  const [ticket] = await tickets();
+  const answered = agentReplied(ticket!.sla as SlaState, null, new Date());
+  await inTenant(db, tenantId, (tx) =>
+    tx
+      .updateTable('tickets')
+      .set({ sla: JSON.stringify(answered) })
+      .execute(),
+  );
+  await reply('c@example.com');
+  expect(wakes()).toEqual([ticket!.id]);
+  await reply('d@example.com');
+  expect(wakes()).toEqual([ticket!.id]);
 });
 
 test('an out-of-office that belongs to nothing is kept, but is nobody’s ticket', async () => {
