@@ -13,19 +13,28 @@ export async function migrate(databaseUrl: string): Promise<string[]> {
   try {
     const migrator = new Migrator({ db, provider: { getMigrations } });
     const { error, results } = await migrator.migrateToLatest();
-    if (error) throw error;
+    if (error) throw error instanceof Error ? error : new Error(String(error));
     return (results ?? []).map((result) => result.migrationName);
   } finally {
     await db.destroy();
   }
 }
 
+/** Names of all migrations of this release, in their order. */
+export async function migrationNames(): Promise<string[]> {
+  const files = await readdir(FOLDER);
+  return files
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
+    .map((name) => name.slice(0, -3));
+}
+
 async function getMigrations(): Promise<Record<string, Migration>> {
-  const files = (await readdir(FOLDER)).filter((name) => name.endsWith('.ts')).sort();
+  const names = await migrationNames();
   const loaded = await Promise.all(
-    files.map(
+    names.map(
       async (name) =>
-        [name.slice(0, -3), (await import(new URL(name, FOLDER).href)) as Migration] as const,
+        [name, (await import(new URL(`${name}.ts`, FOLDER).href)) as Migration] as const,
     ),
   );
   return Object.fromEntries(loaded);

@@ -28,9 +28,7 @@ function shown(error: unknown, depth: number): SafeError | string {
     return typeof error === 'string' ? error : `thrown: ${typeof error}`;
   const { name, stack, cause } = error;
   // Known by name on pg's, node's and nodemailer's errors.
-  const known = error as Partial<Record<'code' | 'severity' | 'routine' | 'command', unknown>> & {
-    readonly [field: string]: unknown;
-  };
+  const known = error as unknown as Readonly<Record<string, unknown>>;
   const isPostgres = typeof known.severity === 'string' && typeof known.routine === 'string';
   return {
     type: name,
@@ -43,10 +41,13 @@ function shown(error: unknown, depth: number): SafeError | string {
 }
 
 function messageOf(
-  { message }: Error,
+  { name, message }: Error,
   isPostgres: boolean,
-  { responseCode, response }: Readonly<Record<string, unknown>>,
+  { responseCode, response, type, code }: Readonly<Record<string, unknown>>,
 ): string {
+  // A provider's failure, and as Temporal is told it: for an admin's eyes, and may quote the other side.
+  if (name === 'ProviderFailure' || name === 'ApplicationFailure')
+    return `A provider or activity failed: ${[type, code].find((text) => typeof text === 'string') ?? 'no code'}.`;
   if (isPostgres) return message.replaceAll(/"[^"]*"/g, '"…"');
   // nodemailer's: the server's own words, which can quote the mail.
   if (typeof responseCode === 'number' && typeof response === 'string')

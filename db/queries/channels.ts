@@ -65,7 +65,10 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
 }
 
 /** Sealed secrets by their path in the settings: `{"smtp.password": "…"}`. */
-export function openSecrets(row: ChannelRow, keys: KeyRing): Record<string, unknown> {
+export function openSecrets(
+  row: Pick<ChannelRow, 'id' | 'secrets'>,
+  keys: KeyRing,
+): Record<string, unknown> {
   if (row.secrets === null) return {};
   return keys.openJson(SECRETS_PURPOSE, row.secrets, row.id) as Record<string, unknown>; // sealSecrets wrote it
 }

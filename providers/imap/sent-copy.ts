@@ -1,6 +1,5 @@
 import type { ImapFlow } from 'imapflow';
 import type { OutgoingMessage } from '../contract.ts';
-import { serverWords } from '../connect.ts';
 import { composeMail } from '../submission.ts';
 import { connect, leave, openFolder, searchUids, type ImapCall } from './client.ts';
 
@@ -116,6 +115,5 @@ async function sentFolder(client: ImapFlow, call: ImapCall): Promise<string | nu
 }
 
 function warn(call: ImapCall, error: unknown, message: string): void {
-  const reason = serverWords(error instanceof Error ? error.message : String(error));
-  call.log.warn({ channel: call.channel.id, reason }, message);
+  call.log.warn({ channel: call.channel.id, err: error }, message);
 }
