@@ -21,6 +21,8 @@ export interface PostgresOptions {
 
 export interface EmbeddedPostgres {
   readonly port: number;
+  /** Of the wrapper that the server is a child of. */
+  readonly pid: number;
   /** Connection address of a database, as superuser. */
   url(database: string): string;
   /** Makes the database where it is missing. */
@@ -73,6 +75,7 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   const url = (database: string) => address(port, password, database);
   return {
     port,
+    pid: server.pid,
     url,
     ensureDatabase: (name) => ensureDatabase(url('postgres'), name),
     exited: server.exited,

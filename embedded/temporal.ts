@@ -24,6 +24,8 @@ export interface EmbeddedTemporal {
   /** host:port of the frontend. */
   readonly address: string;
   readonly uiUrl?: string;
+  /** Of the wrapper that the server is a child of. */
+  readonly pid: number;
   readonly exited: Tethered['exited'];
   stop(): Promise<void>;
   logTail: Tethered['logTail'];
@@ -56,6 +58,7 @@ export async function startTemporal(options: TemporalOptions): Promise<EmbeddedT
       return {
         address,
         uiUrl: uiPort === undefined ? undefined : `http://127.0.0.1:${uiPort}`,
+        pid: server.pid,
         exited: server.exited,
         stop: () => server.stop(),
         logTail: (lines) => server.logTail(lines),

@@ -45,6 +45,8 @@ export interface Dovecot {
   deliver(username: string, raw: string | Buffer, options?: DeliverOptions): void;
   /** What a folder holds, oldest delivery first. */
   stored(username: string, folder?: string): StoredMail[];
+  /** Counts a user's INBOX anew under another UIDVALIDITY, as a restored or moved mailbox does; it restarts for that. */
+  renumber(username: string): Promise<void>;
   /** Kills all its processes at once; the ports stay its own for `start`. */
   kill(): Promise<void>;
   start(): Promise<void>;
@@ -114,6 +116,11 @@ export async function dovecot(
     });
     await untilListening(Object.values(ports), server, join(folder, 'dovecot.log'));
   };
+  const kill = async () => {
+    if (server === undefined) return;
+    process.kill(-server.pid, 'SIGKILL');
+    await server.exited;
+  };
   await start();
   return {
     host: '127.0.0.1',
@@ -123,11 +130,12 @@ export async function dovecot(
     users,
     deliver: (username, raw, options) => mailbox.deliver(username, raw, options),
     stored: (username, name = 'INBOX') => mailbox.stored(username, name),
-    async kill() {
-      if (server === undefined) return;
-      process.kill(-server.pid, 'SIGKILL');
-      await server.exited;
+    async renumber(username) {
+      await kill();
+      mailbox.forgetNumbers(username);
+      await start();
     },
+    kill,
     start,
     async stop() {
       await server?.stop();
@@ -185,6 +193,13 @@ class Maildirs {
         raw: readFileSync(join(path, sub, file)),
         flags: /:2,([A-Za-z]*)$/.exec(file)?.[1] ?? '',
       }));
+  }
+
+  /** Without its list of UIDs the server makes a new one, under the time of now as UIDVALIDITY. */
+  forgetNumbers(username: string): void {
+    const path = this.folder(username, 'INBOX');
+    for (const file of readdirSync(path))
+      if (/^dovecot[-.](uid|index)/.test(file)) rmSync(join(path, file));
   }
 
   #makeFolder(path: string): void {

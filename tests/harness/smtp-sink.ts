@@ -29,6 +29,8 @@ export type SmtpFault =
   | { readonly kind: 'drop' };
 
 export interface SmtpSinkOptions {
+  /** Between a whole message and its 250; default 0. */
+  readonly answerAfterMs?: number;
   /** Logins that are taken; default: none is asked for. */
   readonly users?: readonly { readonly username: string; readonly password: string }[];
   /** Certificate for STARTTLS, or TLS from the start with `implicit`; default: plain only. */
@@ -94,7 +96,7 @@ export async function smtpSink(options: SmtpSinkOptions = {}): Promise<SmtpSink>
         mails.push(captured(session, Buffer.concat(chunks), fault === undefined));
         for (const look of watchers) look();
         if (fault?.kind === 'drop_after_data') cut(server, session);
-        else if (fault === undefined) done();
+        else if (fault === undefined) setTimeout(done, options.answerAfterMs ?? 0);
       });
     },
   });
