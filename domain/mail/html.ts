@@ -27,9 +27,28 @@ function withSafeStyle(attribs: sanitizeHtml.Attributes): sanitizeHtml.Attribute
 
 // A remote picture tells its sender that the mail was read: its address waits until asked for.
 function withoutRemoteSource(attribs: sanitizeHtml.Attributes): sanitizeHtml.Attributes {
-  const { src = '', ...others } = withSafeStyle(attribs);
-  if (/^\s*(https?:)?\/\//i.test(src)) return { ...others, 'data-remote-src': src.trim() };
+  const { src = '', 'data-remote-src': held = '', ...others } = withSafeStyle(attribs);
+  const remote = [src, held].map((address) => address.trim()).find((address) => isRemote(address));
+  if (remote) return { ...others, 'data-remote-src': remote };
   return { ...others, src: src.trim() };
+}
+
+function isRemote(address: string): boolean {
+  return /^(https?:)?\/\//i.test(address);
+}
+
+// A link in a mail leads somewhere by itself or nowhere: without a scheme it would lead into our own pages.
+function withSafeLink(attribs: sanitizeHtml.Attributes): sanitizeHtml.Attributes {
+  const { href = '', ...others } = withSafeStyle(attribs);
+  // eslint-disable-next-line no-control-regex -- browsers pass over these in addresses
+  const address = href.replace(/[\u0000-\u0020\u007f-\u00a0\u200b-\u200f\u2028\u2029\ufeff]+/g, '');
+  const leads = /^(https?:\/\/|mailto:|tel:)./i.test(address);
+  return {
+    ...(leads ? { href: href.trim() } : {}),
+    ...others,
+    rel: 'noopener noreferrer nofollow',
+    target: '_blank',
+  };
 }
 
 const options: sanitizeHtml.IOptions = {
@@ -60,11 +79,7 @@ const options: sanitizeHtml.IOptions = {
     '*': (tagName, attribs) => ({ tagName, attribs: withSafeStyle(attribs) }),
     a: (tagName, attribs) => ({
       tagName,
-      attribs: {
-        ...withSafeStyle(attribs),
-        rel: 'noopener noreferrer nofollow',
-        target: '_blank',
-      },
+      attribs: withSafeLink(attribs),
     }),
     img: (tagName, attribs) => ({ tagName, attribs: withoutRemoteSource(attribs) }),
   },
