@@ -14,10 +14,10 @@ export const DATABASE: LocalActivityOptions = {
   },
 };
 
-/** One sync of a mailbox: as long as it heartbeats; three quick tries, then the workflow names the state and backs off. */
+/** One sync of a mailbox: as long as it heartbeats, so that a killed worker's is taken over within seconds; three quick tries, then the workflow names the state and backs off. */
 export const SYNC: ActivityOptions = {
   startToCloseTimeout: '12 hours',
-  heartbeatTimeout: '60 seconds',
+  heartbeatTimeout: '20 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '15 seconds', maximumAttempts: 3 },
 };
 
