@@ -14,7 +14,10 @@ export const DATABASE: LocalActivityOptions = {
   },
 };
 
-/** One sync of a mailbox: as long as it heartbeats, so that a killed worker's is taken over within seconds; three quick tries, then the workflow names the state and backs off. */
+/**
+ * One sync of a mailbox: as long as it heartbeats, so that a killed worker's is taken over within seconds; three quick
+ * tries, then the workflow names the state and backs off.
+ */
 export const SYNC: ActivityOptions = {
   startToCloseTimeout: '12 hours',
   heartbeatTimeout: '20 seconds',
@@ -24,7 +27,7 @@ export const SYNC: ActivityOptions = {
 /** Waiting for mail: hours of heartbeats; a worker's restart must not spend its tries, so they are not counted. */
 export const WAIT: ActivityOptions = {
   startToCloseTimeout: '7 hours',
-  heartbeatTimeout: '60 seconds',
+  heartbeatTimeout: '40 seconds',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 };
