@@ -10,8 +10,9 @@ import { retryDelayMs } from '../domain/delivery-backoff.ts';
 import type { TenantId } from '../domain/ids.ts';
 import { traced } from '../telemetry/trace.ts';
 import { webhookAttempts, webhookDelay, webhookSeconds } from '../telemetry/webhook-metrics.ts';
+import type { Relay } from '../workflows/contracts/relay.ts';
 import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delivery.ts';
-import { postDelivery, type DeliveryAnswer } from './delivery-request.ts';
+import { postDelivery, unsent, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
 
 /** A local activity keeps its workflow task open, which is renewed after 8 s at three events a time: so it ends before. */
@@ -45,7 +46,9 @@ export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
  * spends none, and the delivery is posted again under the same event id.
  */
 export function createDeliveryActivities(
-  deps: Pick<Deps, 'db' | 'keys' | 'network' | 'log'>,
+  deps: Pick<Deps, 'db' | 'keys' | 'network' | 'log'> & {
+    readonly relay?: Pick<Relay, 'firstAttemptEnded'>;
+  },
   { random = Math.random }: DeliveryTuning = {},
 ) {
   /** Attempts that outlasted their local activity, by delivery: the next activity waits for them. */
@@ -69,6 +72,7 @@ export function createDeliveryActivities(
       const timer = setTimeout(() => resolve('slow'), HAND_OVER_AFTER_MS);
       const outcome = await Promise.race([untilCancelled(attempt), patience]);
       clearTimeout(timer);
+      deps.relay?.firstAttemptEnded?.(deliveryId);
       if (outcome !== 'slow') return outcome.state;
       const until = Date.now() + delivery!.endpoint.timeoutMs + HOLD_MARGIN_MS;
       await holdDelivery(deps.db, tenant, delivery!, new Date(until));
@@ -145,7 +149,8 @@ export function createDeliveryActivities(
     delivery: LoadedDelivery,
     cancelled: AbortSignal,
   ): Promise<Outcome> {
-    const answer = unwanted(delivery) ?? (await post(tenantId, delivery, cancelled));
+    const answer =
+      unsent(delivery.endpoint, delivery.event) ?? (await post(tenantId, delivery, cancelled));
     const afterMs = retryDelayMs(delivery.attempts + 1, answer.retryAfterMs, random());
     const recorded = await recordAttempt(deps.db, tenantId, delivery, {
       ...answer,
@@ -182,27 +187,6 @@ function settledOutcome(delivery: LoadedDelivery | null): Outcome | null {
   return afterMs > EARLY_MS
     ? { state: 'retry', detail: 'The next attempt is not due yet.', afterMs }
     : null;
-}
-
-/** An endpoint that was deleted or switched off gets nothing; pings go out all the same while it exists. */
-function unwanted({ endpoint, event }: LoadedDelivery): DeliveryAnswer | null {
-  if (endpoint.state === 'active') return null;
-  if (endpoint.state === 'inactive' && event.type === 'ping') return null;
-  const error =
-    endpoint.state === 'deleted'
-      ? 'The endpoint was deleted; nothing was sent.'
-      : 'The endpoint is switched off (is_active: false); nothing was sent. Switch it on and replay.';
-  return {
-    at: new Date(),
-    durationMs: 0,
-    delivered: false,
-    final: true,
-    statusCode: null,
-    error,
-    reason: `endpoint ${endpoint.state}`,
-    responseStart: null,
-    retryAfterMs: null,
-  };
 }
 
 /** Shows that this worker lives, so that its death is noticed before the activity's whole time has passed. */

@@ -83,6 +83,30 @@ export async function postDelivery(
   }
 }
 
+/** An endpoint that was deleted or switched off gets nothing; pings go out all the same while it exists. */
+export function unsent(
+  { state }: Pick<LoadedDelivery['endpoint'], 'state'>,
+  { type }: Pick<LoadedDelivery['event'], 'type'>,
+): DeliveryAnswer | null {
+  if (state === 'active') return null;
+  if (state === 'inactive' && type === 'ping') return null;
+  const error =
+    state === 'deleted'
+      ? 'The endpoint was deleted; nothing was sent.'
+      : 'The endpoint is switched off (is_active: false); nothing was sent. Switch it on and replay.';
+  return {
+    at: new Date(),
+    durationMs: 0,
+    delivered: false,
+    final: true,
+    statusCode: null,
+    error,
+    reason: `endpoint ${state}`,
+    responseStart: null,
+    retryAfterMs: null,
+  };
+}
+
 function judge(status: number) {
   const ok = status >= 200 && status < 300;
   const error = ok ? null : explainStatus(status);

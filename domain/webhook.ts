@@ -48,13 +48,26 @@ const fields = {
   is_active: z
     .boolean()
     .meta({ description: 'While false nothing is sent, and new events make no deliveries.' }),
-  delivery_mode: z.enum(['auto', 'workflow', 'stream']),
+  delivery_mode: z.enum(['auto', 'workflow', 'stream']).meta({
+    description:
+      'workflow: each delivery is a workflow of its own. stream: a dispatcher makes the first attempts in batches, and what fails gets a workflow. auto: by how many are waiting.',
+  }),
 };
 
 export const WebhookEndpoint = z
   .object({ id: z.string(), ...fields, created_at: z.iso.datetime() })
   .meta({ id: 'WebhookEndpoint' });
 export type WebhookEndpoint = z.infer<typeof WebhookEndpoint>;
+
+/** What is so just now, beside what was set. */
+export const WebhookEndpointDetail = WebhookEndpoint.extend({
+  gear: z.enum(['workflow', 'stream']).meta({ description: 'What `auto` is in; else the mode.' }),
+  waiting: z.int().meta({ description: 'Pending deliveries, counted up to 100,000.' }),
+  paused_until: z.iso.datetime().nullable().meta({
+    description:
+      'The endpoint failed again and again: what the dispatcher has for it waits until then, its attempts unspent.',
+  }),
+}).meta({ id: 'WebhookEndpointDetail' });
 
 export const NewWebhookEndpoint = z
   .strictObject({

@@ -1,5 +1,6 @@
 import { createDeliveryActivities } from '../activities/deliveries.ts';
 import type { Deps } from '../activities/deps.ts';
+import { createDispatcherActivities } from '../activities/dispatcher.ts';
 import { createDrainActivities } from '../activities/drain.ts';
 import {
   createMailboxStateActivities,
@@ -66,6 +67,16 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
           workflows: true,
           activities: createDeliveryActivities(deps),
           width: 50,
+        },
+        // Of its own, so that attempts at slow endpoints can't keep the dispatcher waiting.
+        {
+          queue: QUEUE.dispatch,
+          workflows: false,
+          activities: createDispatcherActivities({
+            ...deps,
+            databaseUrl: deps.config.databaseUrl!,
+          }),
+          width: 5,
         },
       ];
     case 'processes':

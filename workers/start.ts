@@ -43,6 +43,7 @@ export async function startWorkers(
   );
   const runs = workers.map((worker) => worker.run());
   const failed = firstFailure(runs, specs);
+  if (roles.includes('deliveries')) await deps.relay.startDispatchers();
   if (roles.includes('processes')) {
     await ensureSchedules(deps.client, deps.config.temporal);
     await reconcileChannels(deps);

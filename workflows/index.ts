@@ -3,3 +3,4 @@ export { mailbox } from './mailbox.ts';
 export { sweep } from './sweep.ts';
 export { ticket } from './ticket.ts';
 export { webhookDelivery } from './webhook-delivery.ts';
+export { webhookDispatcher } from './webhook-dispatcher.ts';

@@ -7,7 +7,13 @@ import {
   updateEndpoint,
 } from '../../db/queries/endpoints.ts';
 import type { TenantId } from '../../domain/ids.ts';
-import { NewWebhookEndpoint, WebhookEndpoint, WebhookEndpointPatch } from '../../domain/webhook.ts';
+import { readEndpointLoad } from '../../db/queries/stream.ts';
+import {
+  NewWebhookEndpoint,
+  WebhookEndpoint,
+  WebhookEndpointDetail,
+  WebhookEndpointPatch,
+} from '../../domain/webhook.ts';
 import { readTargetUrl, TargetRefused } from '../../security/ssrf-guard.ts';
 import { mintWebhookSecret, secretProblem } from '../../security/webhook-signature.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -65,11 +71,14 @@ export const webhookEndpointRoutes = [
     tags,
     scope: 'webhooks:read',
     params,
-    response: WebhookEndpoint,
+    response: WebhookEndpointDetail,
     handler: async ({ deps, tenantId, params: { id } }) => {
-      const endpoint = await readEndpoint(deps.db, deps.keys, tenantId, id);
-      if (!endpoint) throw notFound(what, id);
-      return endpoint;
+      const [endpoint, load] = await Promise.all([
+        readEndpoint(deps.db, deps.keys, tenantId, id),
+        readEndpointLoad(deps.db, tenantId, id),
+      ]);
+      if (!endpoint || !load) throw notFound(what, id);
+      return { ...endpoint, ...load };
     },
   }),
   route({

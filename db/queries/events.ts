@@ -3,7 +3,11 @@ import { isSubscribed, type DomainEvent, type EventType } from '../../domain/eve
 import { newId, type TenantId } from '../../domain/ids.ts';
 import type { Db, Tx } from '../connection.ts';
 import { inTenant } from '../connection.ts';
+import { insertRows } from './insert-rows.ts';
 import type { Pending } from './outbox.ts';
+
+/** So many for one endpoint in one transaction are a burst: the dispatcher takes them, unless it is pinned. */
+const BURST = 50;
 
 /** How long a writer has to start its deliveries before the drain takes them. */
 const DELIVERY_LEASE = '30 seconds';
@@ -25,50 +29,70 @@ export async function writeEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map((event) => ({ id: newId('event'), ...event }));
-  await tx
-    .insertInto('events')
-    .values(
-      rows.map((event) => ({
-        id: event.id,
-        tenant_id: pending.tenantId,
-        type: event.type,
-        ticket_id: event.ticketId,
-        sequence: event.sequence,
-        data: JSON.stringify(event.data),
-      })),
-    )
-    .execute();
+  await insertRows(
+    tx,
+    'events',
+    rows.map((event) => ({
+      id: event.id,
+      tenant_id: pending.tenantId,
+      type: event.type,
+      ticket_id: event.ticketId,
+      sequence: event.sequence,
+      data: event.data,
+    })),
+  );
   const endpoints = await tx
     .selectFrom('webhook_endpoints')
-    .select(['id', 'events', 'max_retries'])
+    .select(['id', 'events', 'max_retries', 'delivery_mode', 'gear'])
     .where('tenant_id', '=', pending.tenantId)
     .where('is_active', '=', true)
     .where('deleted_at', 'is', null)
     .execute();
-  const deliveries = rows.flatMap((event) =>
-    endpoints
-      .filter((endpoint) => isSubscribed(endpoint.events, event.type))
-      .map((endpoint) => ({
-        id: newId('delivery'),
+  const deliveries = endpoints.flatMap((endpoint) => {
+    const wanted = rows.filter((event) => isSubscribed(endpoint.events, event.type));
+    const streamed = isStreamed(endpoint, wanted.length);
+    return wanted.map((event) => ({ endpoint, event, streamed, id: newId('delivery') }));
+  });
+  if (deliveries.length === 0) return;
+  await tx
+    .insertInto('deliveries')
+    .values(
+      deliveries.map(({ endpoint, event, streamed, id }) => ({
+        id,
         tenant_id: pending.tenantId,
         event_id: event.id,
         endpoint_id: endpoint.id,
         type: event.type,
         budget: endpoint.max_retries + 1,
-        leased_until: sql<Date>`now() + ${DELIVERY_LEASE}::interval`,
+        streamed,
+        leased_until: streamed ? sql<Date>`now()` : sql<Date>`now() + ${DELIVERY_LEASE}::interval`,
       })),
-  );
-  if (deliveries.length === 0) return;
-  await tx.insertInto('deliveries').values(deliveries).execute();
-  for (const delivery of deliveries) {
-    pending.deliveries.push({
-      deliveryId: delivery.id,
-      eventId: delivery.event_id,
-      endpointId: delivery.endpoint_id,
-      type: delivery.type,
-      run: 1,
-    });
+    )
+    .execute();
+  for (const { endpoint, event, streamed, id } of deliveries) {
+    if (streamed) pending.streamed = true;
+    else
+      pending.deliveries.push({
+        deliveryId: id,
+        eventId: event.id,
+        endpointId: endpoint.id,
+        type: event.type,
+        run: 1,
+        pinned: endpoint.delivery_mode === 'workflow',
+      });
   }
+}
+
+/** Whether the dispatcher makes the first attempts, of so many that are written at once. */
+export function isStreamed(
+  endpoint: {
+    readonly delivery_mode: 'auto' | 'workflow' | 'stream';
+    readonly gear: 'workflow' | 'stream';
+  },
+  count: number,
+): boolean {
+  if (endpoint.delivery_mode !== 'auto') return endpoint.delivery_mode === 'stream';
+  return endpoint.gear === 'stream' || count > BURST;
 }
 
 export interface EventPage {

@@ -22,7 +22,10 @@ export class Pending implements PendingWork {
     endpointId: string;
     type: string;
     run: number;
+    pinned?: boolean;
+    notBefore?: Date;
   }[] = [];
+  streamed = false;
 
   constructor(tenantId: TenantId) {
     this.tenantId = tenantId;

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { newId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
+import { isStreamed } from './events.ts';
 import type { Pending } from './outbox.ts';
 
 /** Rows that one transaction puts back to pending. */
@@ -80,7 +81,7 @@ export async function replayRange(
   }
 }
 
-/** A new run of each; the first `handOver` are leased to the caller. */
+/** A new run of each, by the endpoint's gear; of those that get a workflow the first `handOver` are leased to the caller. */
 async function begin(
   tx: Tx,
   pending: Pending,
@@ -88,18 +89,27 @@ async function begin(
   handOver: number,
 ): Promise<void> {
   if (ids.length === 0) return;
-  const own = ids.slice(0, Math.max(0, handOver));
+  const endpoint = await tx
+    .selectFrom('webhook_endpoints as e')
+    .innerJoin('deliveries as d', 'd.endpoint_id', 'e.id')
+    .select(['e.delivery_mode', 'e.gear'])
+    .where('d.id', '=', ids[0]!)
+    .executeTakeFirstOrThrow();
+  const streamed = isStreamed(endpoint, ids.length);
+  const own = streamed ? [] : ids.slice(0, Math.max(0, handOver));
   const { rows } = await sql<Pending['deliveries'][number]>`
     update deliveries d
        set run = d.run + 1, attempt_count = 0, budget = e.max_retries + 1, status = 'pending', started = false,
-           next_attempt_at = null, finished_at = null,
+           streamed = ${streamed}, next_attempt_at = null, finished_at = null,
            leased_until = now() + case when d.id = any(${own}) then ${LEASE}::interval else '0'::interval end
       from webhook_endpoints e
      where d.tenant_id = ${pending.tenantId} and d.id = any(${ids}) and e.id = d.endpoint_id
     returning d.id as "deliveryId", d.event_id as "eventId", d.endpoint_id as "endpointId", d.type, d.run`.execute(
     tx,
   );
-  pending.deliveries.push(...rows.filter((row) => own.includes(row.deliveryId)));
+  if (streamed) pending.streamed = true;
+  const handed = new Set(own);
+  pending.deliveries.push(...rows.filter((row) => handed.has(row.deliveryId)));
 }
 
 /** A `ping` event and its delivery to one endpoint alone; null where there is no such endpoint. */
@@ -111,12 +121,13 @@ export async function createPing(
   return inTenant(db, pending.tenantId, async (tx) => {
     const endpoint = await tx
       .selectFrom('webhook_endpoints')
-      .select('max_retries')
+      .select(['max_retries', 'delivery_mode', 'gear'])
       .where('tenant_id', '=', pending.tenantId)
       .where('id', '=', endpointId)
       .where('deleted_at', 'is', null)
       .executeTakeFirst();
     if (!endpoint) return null;
+    const streamed = isStreamed(endpoint, 1);
     const item = {
       deliveryId: newId('delivery'),
       eventId: newId('event'),
@@ -142,10 +153,12 @@ export async function createPing(
         endpoint_id: endpointId,
         type: item.type,
         budget: endpoint.max_retries + 1,
-        leased_until: sql<Date>`now() + ${LEASE}::interval`,
+        streamed,
+        leased_until: streamed ? sql<Date>`now()` : sql<Date>`now() + ${LEASE}::interval`,
       })
       .execute();
-    pending.deliveries.push(item);
+    if (streamed) pending.streamed = true;
+    else pending.deliveries.push(item);
     return item.deliveryId;
   });
 }

@@ -5,9 +5,12 @@ import {
   type Client,
 } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
+import { DeliveryGate } from './delivery-gate.ts';
 import type { TemporalTarget } from '../../config/config.ts';
 import type { Db } from '../../db/connection.ts';
 import { markStarted } from '../../db/queries/deliveries.ts';
+import { leaveToDispatcher } from '../../db/queries/stream.ts';
+import { notifyStream } from '../../db/queries/stream-wake.ts';
 import { clearOutbox } from '../../db/queries/outbox.ts';
 import type { OutboxKind } from '../../db/schema.ts';
 import type { TenantId } from '../../domain/ids.ts';
@@ -42,7 +45,14 @@ import {
   webhookDeliveryWorkflowType,
   type WebhookDeliveryInput,
 } from '../../workflows/contracts/webhook-delivery.ts';
+import {
+  DISPATCHERS,
+  webhookDispatcherWorkflowId,
+  webhookDispatcherWorkflowType,
+} from '../../workflows/contracts/webhook-dispatcher.ts';
 
+/** So many deliveries of one endpoint waiting in this process are a burst, which is left to the dispatcher. */
+const BURST = 25;
 /** A ticket without any deadline still has its workflow: asleep until something happens. */
 const NO_DEADLINE_DELAY_MS = 365 * 24 * 3600 * 1000;
 /** Starts under way at once: more reach the server's limit no sooner. */
@@ -56,6 +66,7 @@ const AWAY_MS = 2_000;
 /** Work kept in memory for when Temporal is back; beyond it the drain alone remembers. */
 const MOST_LEFT = 1_000;
 
+type DeliveryItem = PendingWork['deliveries'][number];
 type Done = { kind: OutboxKind; ref: string; version: number };
 
 /** Hands committed work to Temporal. What fails stays in Postgres, where the drain finds it. */
@@ -65,6 +76,11 @@ export class TemporalRelay implements Relay {
   readonly #target: TemporalTarget;
   readonly #log: Logger;
   #eager: Client | null = null;
+  readonly #gate = new DeliveryGate();
+  /** This process runs deliveries, too: it hears when a first attempt has ended. */
+  #hearsEnds = false;
+  #isWaking = false;
+  #wakeAgain = false;
   #awayUntil = 0;
   #left: PendingWork[] = [];
   #again: NodeJS.Timeout | null = null;
@@ -81,7 +97,13 @@ export class TemporalRelay implements Relay {
     this.#eager = client;
   }
 
+  firstAttemptEnded(deliveryId: string): void {
+    this.#hearsEnds = true;
+    this.#gate.leave(deliveryId);
+  }
+
   async flush(work: PendingWork): Promise<void> {
+    if (work.streamed) this.#wakeDispatchers();
     if (Date.now() < this.#awayUntil) return this.#leave(work);
     const done: Done[] = [];
     const started: string[] = [];
@@ -100,12 +122,16 @@ export class TemporalRelay implements Relay {
         await this.#signalChannel(work.tenantId, ref, item);
         done.push({ kind: 'channel', ref, version: item.version });
       }),
-      ...work.deliveries.map((item) => async () => {
-        await this.#startDelivery(work.tenantId, item);
-        started.push(item.deliveryId);
-      }),
     ];
-    const failures = await this.#bounded(() => allBounded(steps, PARALLEL));
+    const failures = await allBounded(
+      steps.map((step) => () => this.#bounded(step)),
+      PARALLEL,
+    );
+    const starts = (await this.#withoutBursts(work)).map((item) => async () => {
+      await this.#startInTurn(work.tenantId, item);
+      started.push(item.deliveryId);
+    });
+    if (!failures.some(isAway)) failures.push(...(await allBounded(starts, PARALLEL)));
     if (failures.length > 0) {
       if (failures.some(isAway)) {
         this.#awayUntil = Date.now() + AWAY_MS;
@@ -136,6 +162,60 @@ export class TemporalRelay implements Relay {
     }
   }
 
+  /** What is to be started now. A burst is left to the dispatcher, where the endpoint is not pinned. */
+  async #withoutBursts({ tenantId, deliveries }: PendingWork): Promise<readonly DeliveryItem[]> {
+    const first = deliveries.filter((item) => !item.pinned && !item.notBefore);
+    const byEndpoint = Map.groupBy(first, (item) => item.endpointId);
+    const ids = [...byEndpoint]
+      .filter(([id, items]) => this.#gate.waitingFor(id) + items.length > BURST)
+      .flatMap(([, items]) => items.map((item) => item.deliveryId));
+    if (ids.length === 0) return deliveries;
+    try {
+      const left = await leaveToDispatcher(this.#db, tenantId as TenantId, ids);
+      if (left.size > 0) this.#wakeDispatchers();
+      return deliveries.filter((item) => !left.has(item.deliveryId));
+    } catch (error) {
+      this.#log.warn(
+        { tenant: tenantId, err: error },
+        'a burst could not be left to the dispatcher',
+      );
+      return deliveries;
+    }
+  }
+
+  /** At most a few first attempts are under way at once; what begins later takes no place. */
+  async #startInTurn(tenantId: string, item: DeliveryItem): Promise<void> {
+    if (!item.notBefore) await this.#gate.enter(item.deliveryId, item.endpointId);
+    let isUnderWay = false;
+    try {
+      const { connection } = this.#eager ?? this.#client;
+      const deadline = Date.now() + HAND_OVER_TIMEOUT_MS;
+      await connection.withDeadline(deadline, () => this.#startDelivery(tenantId, item));
+      isUnderWay = this.#hearsEnds;
+    } finally {
+      if (!isUnderWay) this.#gate.leave(item.deliveryId);
+    }
+  }
+
+  /** One notice at a time; those asked for meanwhile are one more. */
+  #wakeDispatchers(): void {
+    this.#wakeAgain = true;
+    if (!this.#isWaking) void this.#tellDispatchers();
+  }
+
+  async #tellDispatchers(): Promise<void> {
+    this.#isWaking = true;
+    while (this.#wakeAgain) {
+      this.#wakeAgain = false;
+      try {
+        await notifyStream(this.#db);
+      } catch (error) {
+        this.#log.debug({ err: error }, 'the dispatchers were not told; they look by themselves');
+      }
+    }
+    this.#isWaking = false;
+  }
+
   /** Stops trying; what is left stands in Postgres. */
   close(): void {
     if (this.#again) clearTimeout(this.#again);
@@ -159,6 +239,18 @@ export class TemporalRelay implements Relay {
 
   #bounded<T>(work: () => Promise<T>): Promise<T> {
     return this.#client.connection.withDeadline(Date.now() + HAND_OVER_TIMEOUT_MS, work);
+  }
+
+  /** The dispatchers live for ever; a process that works for them makes sure that they do. */
+  async startDispatchers(): Promise<void> {
+    for (const place of DISPATCHERS)
+      await this.#client.workflow.start(webhookDispatcherWorkflowType, {
+        workflowId: this.#target.taskQueuePrefix + webhookDispatcherWorkflowId(place),
+        taskQueue: this.#queue(QUEUE.deliveries),
+        args: [],
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        staticSummary: 'Webhook dispatcher: first attempts in batches',
+      });
   }
 
   async command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome> {
@@ -256,7 +348,7 @@ export class TemporalRelay implements Relay {
     });
   }
 
-  async #startDelivery(tenantId: string, item: PendingWork['deliveries'][number]): Promise<void> {
+  async #startDelivery(tenantId: string, item: DeliveryItem): Promise<void> {
     const input: WebhookDeliveryInput = { tenantId, deliveryId: item.deliveryId };
     const options = {
       workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
@@ -274,10 +366,11 @@ export class TemporalRelay implements Relay {
       });
       return;
     }
+    const startDelay = Math.max(0, (item.notBefore?.getTime() ?? 0) - Date.now());
     try {
       await (this.#eager ?? this.#client).workflow.start(webhookDeliveryWorkflowType, {
         ...options,
-        requestEagerStart: this.#eager !== null,
+        ...(startDelay > 0 ? { startDelay } : { requestEagerStart: this.#eager !== null }),
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

@@ -9,6 +9,8 @@ export const QUEUE = {
   processes: 'processes',
   /** Waits for mail have a queue of their own, so that they can't starve syncs. */
   waits: 'waits',
+  /** The dispatcher's long activity. */
+  dispatch: 'dispatch',
 } as const;
 
 /** The activity-only queue of one provider. */

@@ -19,13 +19,21 @@ export interface PendingWork {
     type: string;
     /** Above 1 it is a replay: the workflow of the run before may be about to end. */
     run: number;
+    /** The endpoint is pinned to a workflow for each: none is left to the dispatcher. */
+    pinned?: boolean;
+    /** Its first attempt was made already; the workflow sleeps until the next is due. */
+    notBefore?: Date;
   }[];
+  /** Rows were left to the dispatcher, which is to be told. */
+  readonly streamed?: boolean;
 }
 
 /** The API's and the activities' way to Temporal. */
 export interface Relay {
   /** Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain. */
   flush(work: PendingWork): Promise<void>;
+  /** A workflow's first attempt ended in this process: the next delivery may be started. */
+  firstAttemptEnded?(deliveryId: string): void;
   /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
   command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome>;
   /** Link into the Temporal UI. */
