@@ -22,14 +22,19 @@ interface ParsedStaged extends ParsedSource {
   readonly stagedAt: Date;
 }
 
+/** Bytes of sources that whoever staged them still has in memory. */
+export type HeldSources = ReadonlyMap<SourceId, Buffer>;
+
 /**
  * Parses and stores what a channel has staged, until nothing is left. A mail that can't be parsed or stored is set
  * aside with its reason and blocks nothing. Returns how many messages are new.
+ * @param held what need not be read again
  */
 export async function ingestStaged(
   deps: Deps,
   channel: LoadedChannel,
   heartbeat: () => void,
+  held: HeldSources = new Map(),
 ): Promise<number> {
   let ingested = 0;
   let after = '';
@@ -43,7 +48,7 @@ export async function ingestStaged(
     after = staged.at(-1)!.id;
     heartbeat();
     ingested += await traced('ingest', spanOf(channel, staged), () =>
-      ingestAll(deps, channel, staged),
+      ingestAll(deps, channel, staged, held),
     );
     heartbeat();
   }
@@ -69,8 +74,9 @@ async function ingestAll(
   deps: Deps,
   channel: LoadedChannel,
   staged: readonly StagedSource[],
+  held: HeldSources,
 ): Promise<number> {
-  const parsed = await parseAll(deps, channel, staged);
+  const parsed = await parseAll(deps, channel, staged, held);
   if (parsed.length === 0) return 0;
   try {
     return await store(deps, channel, parsed);
@@ -115,34 +121,36 @@ async function parseAll(
   deps: Deps,
   channel: LoadedChannel,
   staged: readonly StagedSource[],
+  held: HeldSources,
 ): Promise<ParsedStaged[]> {
   const { tenantId } = channel.facts;
-  const small = staged.filter((source) => source.size <= BATCH_BYTES);
-  const bytes = await inTenant(deps.db, tenantId, (tx) =>
-    readBlobs(
-      tx,
-      tenantId,
-      small.map((source) => source.sha256),
-    ),
-  );
+  const unheld = staged.filter((source) => !held.has(source.id));
+  const read = await readSmall(deps, tenantId, unheld);
   const parsed: ParsedStaged[] = [];
   for (const source of staged) {
-    const held = bytes.get(source.sha256.toString('hex'));
+    const bytes =
+      held.get(source.id) ??
+      read.get(source.sha256.toString('hex')) ??
+      Readable.from(readBlob(deps.db, tenantId, source.sha256));
     try {
-      parsed.push(
-        await parseOne(
-          deps,
-          channel,
-          source,
-          held ?? Readable.from(readBlob(deps.db, tenantId, source.sha256)),
-        ),
-      );
+      parsed.push(await parseOne(deps, channel, source, bytes));
     } catch (error) {
       if (isPassing(error)) throw error;
       await putAside(deps, channel, source.id, 'parse', error);
     }
   }
   return parsed;
+}
+
+async function readSmall(
+  deps: Deps,
+  tenantId: TenantId,
+  sources: readonly StagedSource[],
+): Promise<ReadonlyMap<string, Buffer>> {
+  const small = sources.filter((source) => source.size <= BATCH_BYTES);
+  if (small.length === 0) return new Map();
+  const hashes = small.map((source) => source.sha256);
+  return inTenant(deps.db, tenantId, (tx) => readBlobs(tx, tenantId, hashes));
 }
 
 async function putAside(

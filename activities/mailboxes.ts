@@ -3,8 +3,14 @@ import { inTenant } from '../db/connection.ts';
 import { putBlob } from '../db/queries/blobs.ts';
 import { isRunning, recordChannelState, recordImport } from '../db/queries/channel-state.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
-import { acquireCursor, advanceCursor, readCursor, stageReceipts } from '../db/queries/sources.ts';
-import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
+import {
+  acquireCursor,
+  advanceCursor,
+  readCursor,
+  stageReceipts,
+  type Staged,
+} from '../db/queries/sources.ts';
+import type { ChannelId, TenantId } from '../domain/ids.ts';
 import { createCall } from '../providers/call.ts';
 import type {
   ChannelProvider,
@@ -23,7 +29,7 @@ import type {
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
-import { ingestStaged } from './ingestion.ts';
+import { ingestStaged, type HeldSources } from './ingestion.ts';
 
 /** A door is swept now and then for what a lost nudge left. */
 const DOOR_SWEEP_SECONDS = 6 * 3600;
@@ -129,18 +135,21 @@ async function syncFolder(
   let ingesting: Promise<number> = Promise.resolve(0);
   let received = 0;
   for await (const batch of mailbox.fetch(call, folder, lease.cursor)) {
-    const fresh = await storeBatch(batch);
-    if (fresh === null) break;
+    const stored = await storeBatch(batch);
+    if (stored === null) break;
     heartbeat();
     await batch.stored?.();
     received += await ingesting;
-    ingesting = fresh.size > 0 ? ingestStaged(deps, channel, heartbeat) : Promise.resolve(0);
+    const held = heldOf(stored, batch);
+    ingesting =
+      stored.fresh.size > 0 ? ingestStaged(deps, channel, heartbeat, held) : Promise.resolve(0);
     // It is awaited a batch later; without this a failure in between would count as unhandled.
     ingesting.catch(() => {});
   }
   return received + (await ingesting);
 
-  async function storeBatch(batch: FetchedBatch): Promise<ReadonlySet<SourceId> | null> {
+  /** Null where the channel runs no more. */
+  async function storeBatch(batch: FetchedBatch): Promise<Staged | null> {
     const receipts = await Promise.all(
       batch.items.map(async (item) => ({
         ...item,
@@ -152,9 +161,18 @@ async function syncFolder(
       const staged = await stageReceipts(tx, tenantId, id, receipts);
       await advanceCursor(tx, id, lease, batch.cursor);
       if (batch.progress) await recordImport(tx, id, batch.progress);
-      return staged.fresh;
+      return staged;
     });
   }
+}
+
+function heldOf({ sourceIds, fresh }: Staged, { items }: FetchedBatch): HeldSources {
+  return new Map(
+    items.flatMap(({ source }, place) => {
+      const id = sourceIds[place]!;
+      return Buffer.isBuffer(source) && fresh.has(id) ? [[id, source] as const] : [];
+    }),
+  );
 }
 
 async function inMemoryOrStored(

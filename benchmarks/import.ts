@@ -11,7 +11,7 @@ export interface ImportRun {
   readonly cpu: Cpu;
 }
 
-const LOOK_EVERY_MS = 50;
+const LOOK_EVERY_MS = 200;
 
 export function deliverAll(
   server: Dovecot,
