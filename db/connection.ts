@@ -9,7 +9,8 @@ export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
 
 const BIGINT = 20;
-const parsers = new pg.TypeOverrides();
+/** Rows count in numbers. */
+export const parsers = new pg.TypeOverrides();
 parsers.setTypeParser(BIGINT, (text) => {
   const value = Number(text);
   if (!Number.isSafeInteger(value))

@@ -1,6 +1,7 @@
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import pg from 'pg';
 import type { TenantId } from '../../domain/ids.ts';
+import { parsers } from '../connection.ts';
 import type { Database } from '../schema.ts';
 
 /** A connection as the owner of the tables, which sees every tenant: for the doctor alone. */
@@ -12,6 +13,7 @@ export function connectAsOwner(url: string): OwnerDb {
   const pool = new pg.Pool({
     connectionString: url,
     max: 4,
+    types: parsers,
     application_name: 'postroom doctor',
     connectionTimeoutMillis: PATIENCE_MS,
     statement_timeout: 2 * PATIENCE_MS,
