@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { ConfigError } from '../config/config.ts';
 import type { ReadinessPart } from '../api/deps.ts';
 import { registry } from '../telemetry/metrics.ts';
 
@@ -10,7 +11,7 @@ const PATIENCE_MS = 5_000;
 
 /**
  * `/metrics`, `/healthz` and `/readyz` of a process that may have no door. They need no key: bind them inside only.
- * @throws the listener's error, such as EADDRINUSE.
+ * @throws ConfigError where the port can't be had.
  */
 export async function startMonitor(
   { host, port }: { host: string; port: number },
@@ -39,7 +40,15 @@ export async function startMonitor(
     answer().catch((error: unknown) => json(503, { status: 'not ready', error: String(error) }));
   });
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
+    server.once('error', (error) =>
+      reject(
+        new ConfigError(
+          `POSTROOM_METRICS_PORT: nothing can listen on ${host}:${port} (${error.message}). ` +
+            'Give each process on this machine a port of its own.',
+          { cause: error },
+        ),
+      ),
+    );
     server.listen(port, host, resolve);
   });
   return {

@@ -152,6 +152,7 @@ async function workers(client: Client, target: TemporalTarget): Promise<Finding[
       type: forWorkflows,
     })),
     { queue: QUEUE.waits, type: forActivities },
+    { queue: QUEUE.dispatch, type: forActivities },
     ...providers.map(({ manifest }) => ({
       queue: providerQueue(manifest.name),
       type: forActivities,
