@@ -32,8 +32,8 @@ const FEW = 4;
 const OTHER_ROOM = 200;
 /** Rows may have come without notice. */
 const LOOK_EVERY_MS = 1_000;
-/** Between two claims while there is enough to do. */
-const BUSY_CLAIM_MS = 5;
+/** Between two claims: what comes meanwhile is taken together. */
+const CLAIM_GAP_MS = 5;
 /** Attempts are written at once, unless many are about to end. */
 const GATHER_MS = 5;
 const GATHERED = 100;
@@ -128,9 +128,9 @@ export class DispatchRun {
         this.#deps.log.warn({ err: error }, 'deliveries could not be claimed; trying again');
         await sleep(AGAIN_MS);
       }
-      const busy = [...this.#lanes.values()].some((lane) => lane.queue.length > 0);
-      if (busy) await sleep(BUSY_CLAIM_MS);
+      const gap = sleep(CLAIM_GAP_MS);
       await this.#wanted.wait(this.#untilNextLook());
+      await gap;
     }
   }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
@@ -66,6 +67,9 @@ const AWAY_MS = 2_000;
 /** Work kept in memory for when Temporal is back; beyond it the drain alone remembers. */
 const MOST_LEFT = 1_000;
 
+/** Between two notices to the dispatchers. */
+const NOTICE_GAP_MS = 5;
+
 type DeliveryItem = PendingWork['deliveries'][number];
 type Done = { kind: OutboxKind; ref: string; version: number };
 
@@ -97,6 +101,11 @@ export class TemporalRelay implements Relay {
     this.#eager = client;
   }
 
+  /** Temporal did not answer a moment ago; what is flushed meanwhile is kept. */
+  isAway(): boolean {
+    return Date.now() < this.#awayUntil;
+  }
+
   firstAttemptEnded(deliveryId: string): void {
     this.#hearsEnds = true;
     this.#gate.leave(deliveryId);
@@ -104,7 +113,7 @@ export class TemporalRelay implements Relay {
 
   async flush(work: PendingWork): Promise<void> {
     if (work.streamed) this.#wakeDispatchers();
-    if (Date.now() < this.#awayUntil) return this.#leave(work);
+    if (this.isAway()) return this.#leave(work);
     const done: Done[] = [];
     const started: string[] = [];
     const steps = [
@@ -212,6 +221,7 @@ export class TemporalRelay implements Relay {
       } catch (error) {
         this.#log.debug({ err: error }, 'the dispatchers were not told; they look by themselves');
       }
+      await sleep(NOTICE_GAP_MS);
     }
     this.#isWaking = false;
   }
