@@ -15,6 +15,8 @@ export interface BenchmarkOptions {
   readonly quick: boolean;
   /** The sizes that take long, too. */
   readonly full: boolean;
+  /** Folder for CPU profiles of the product; slower, so not to quote. */
+  readonly profile?: string;
   /** Says in one line what is under way or was found. */
   readonly say: (line: string) => void;
 }

@@ -20,12 +20,12 @@ export function mixedMails(seed: number, count: number): GeneratedMail[] {
 export const mailbox: Benchmark = {
   name: 'mailbox',
   about: '2,000 mixed mails in a Dovecot to tickets, by the full product',
-  async run({ quick, say }: BenchmarkOptions): Promise<Figure[]> {
+  async run({ quick, profile, say }: BenchmarkOptions): Promise<Figure[]> {
     const count = quick ? 200 : 2000;
     const boxes = USERS.map((_, place) => mixedMails(20_260_105 + place, count));
     say(describe(boxes[1]!));
     const server = await dovecot(USERS);
-    const stage = await openStage();
+    const stage = await openStage({ profile });
     try {
       USERS.forEach((user, place) => deliverAll(server, user, boxes[place]!));
       const least = await ceilings(stage, server, USERS[1]!, boxes[1]!);
@@ -41,6 +41,7 @@ export const mailbox: Benchmark = {
         faults += found.lost + found.doubled + found.garbled + found.misthreaded;
         runs.push(run);
       }
+      for (const line of await stage.costliestStatements()) say(line);
       const [cold, ...warm] = runs as [ImportRun, ...ImportRun[]];
       return [
         ...figuresOf('cold', cold, { rate: 250, cpu: 8 }, least.summary),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
 import { loadConfig } from '../config/config.ts';
 import { migrate } from '../db/migrate.ts';
 import { createApiKey, ensureTenant } from '../db/queries/tenants.ts';
@@ -28,8 +29,15 @@ export interface Stage {
   /** Starts the whole product, each role, in a process of its own. */
   startProduct(more?: Readonly<Record<string, string>>): Promise<Product>;
   newTenant(name: string): Promise<Tenant>;
+  /** What Postgres spent most time on, where it counts. */
+  costliestStatements(): Promise<string[]>;
   close(): Promise<void>;
 }
+
+const COSTLIEST = `
+  select round(total_exec_time + total_plan_time)::text as ms, calls::text,
+         left(regexp_replace(query, '\\s+', ' ', 'g'), 100) as query
+    from pg_stat_statements order by total_exec_time desc limit 25`;
 
 export interface Product {
   readonly pid: number;
@@ -44,22 +52,33 @@ export interface Tenant {
   call<T>(product: Product, method: string, path: string, body?: unknown): Promise<T>;
 }
 
-export async function openStage(): Promise<Stage> {
+export interface StageOptions {
+  /** Folder for the product's CPU profiles; Postgres counts its statements, too. */
+  readonly profile?: string;
+}
+
+export async function openStage({ profile }: StageOptions = {}): Promise<Stage> {
   const home = mkdtempSync(join(tmpdir(), 'postroom-bench-'));
   const binary = await findTemporal(process.env, silentProgress);
   const [postgres, temporal] = await Promise.all([
-    startPostgres({ home, port: 0 }),
+    startPostgres({
+      home,
+      port: 0,
+      ...(profile && { settings: { shared_preload_libraries: 'pg_stat_statements' } }),
+    }),
     startTemporal({ binary, home, port: 0, namespace: 'default' }),
   ]);
   await postgres.ensureDatabase(DATABASE);
   const databaseUrl = postgres.url(DATABASE);
   await migrate(databaseUrl);
+  if (profile) await withClient(databaseUrl, 'create extension pg_stat_statements');
   const env = {
     DATABASE_URL: databaseUrl,
     TEMPORAL_ADDRESS: temporal.address,
     POSTROOM_MASTER_KEY: KeyRing.generate(),
     POSTROOM_ALLOW_PRIVATE_TARGETS: '127.0.0.0/8,localhost',
     POSTROOM_LOG_LEVEL: 'info',
+    ...(profile && { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profile}` }),
   };
   const deps = openDeps(loadConfig(env), createLogger('error'));
   const running = new Set<Product>();
@@ -76,6 +95,11 @@ export async function openStage(): Promise<Stage> {
       const { key } = await createApiKey(deps.db, id, 'benchmark', ['*']);
       return { id, call: (product, ...request) => call(product.url, key, ...request) };
     },
+    async costliestStatements() {
+      if (!profile) return [];
+      const rows = await withClient(databaseUrl, COSTLIEST);
+      return rows.map((row) => `${row.ms} ms in ${row.calls}: ${row.query}`);
+    },
     async close() {
       await Promise.all([...running].map((product) => product.stop()));
       await deps.close();
@@ -83,6 +107,16 @@ export async function openStage(): Promise<Stage> {
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+async function withClient(url: string, statement: string): Promise<Record<string, string>[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Record<string, string>>(statement)).rows;
+  } finally {
+    await client.end();
+  }
 }
 
 async function startProduct(env: Readonly<Record<string, string>>): Promise<Product> {
