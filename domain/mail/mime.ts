@@ -53,17 +53,22 @@ const keptTypes = /^(message\/|text\/rfc822-headers|text\/calendar|application\/
 export async function readMime(source: Readable, sink: AttachmentSink): Promise<MimeContent> {
   const parser = new BoundedMailParser();
   const head = new SourceHead();
-  const content: PartsSoFar = { text: '', html: '', parts: [], notes: [], tnef: null };
+  const content: PartsSoFar = { text: '', html: '', parts: [], notes: [], tnef: null, open: null };
   const sourceFailed = new Promise<never>((_resolve, reject) => {
     source.once('error', reject);
     head.once('error', reject);
   });
-  sourceFailed.catch(() => parser.destroy());
+  sourceFailed.catch((error: unknown) => {
+    content.open?.bytes.destroy(error instanceof Error ? error : new Error(String(error)));
+    parser.destroy();
+  });
+  // A parser that fails leaves the attachment it is in without an end: what came of it is kept.
+  parser.once('error', () => content.open?.end());
   source.pipe(head).pipe(parser);
   await Promise.race([readParts(parser, content, sink), sourceFailed]);
   head.resume();
   content.notes.push(...parser.cut);
-  const { tnef, ...read } = content;
+  const { tnef, open: _open, ...read } = content;
   if (tnef !== null && read.text.trim() === '' && read.html === '') {
     read.text = tnef.text ?? '';
     read.html = tnef.html ?? '';
@@ -71,8 +76,12 @@ export async function readMime(source: Readable, sink: AttachmentSink): Promise<
   return { headers: MailHeaders.read(head.head), ...read };
 }
 
-/** `tnef`: the first winmail.dat, which stands in for a body that the mail itself doesn't have. */
-type PartsSoFar = Omit<MimeContent, 'headers'> & { tnef: Tnef | null };
+type PartsSoFar = Omit<MimeContent, 'headers'> & {
+  /** The first winmail.dat, which stands in for a body that the mail itself doesn't have. */
+  tnef: Tnef | null;
+  /** The attachment that is being read. */
+  open: { bytes: Readable; end(): void } | null;
+};
 
 async function readParts(
   parser: BoundedMailParser,
@@ -122,10 +131,18 @@ async function readAttachment(
     contentLocation: typeof location === 'string' ? location : null,
     params: type.params,
   };
-  const bytes = part.content as Readable; // mailparser's types name its base class alone
+  const decoded = part.content as Readable; // mailparser's types name its base class alone
+  const bytes = decoded.pipe(new PassThrough());
+  const end = (): void => {
+    decoded.unpipe(bytes);
+    bytes.end();
+  };
+  decoded.once('error', end);
+  content.open = { bytes, end };
   if (isTnef(described.contentType, described.filename))
     await unpackTnef(described, bytes, content, sink);
   else content.parts.push(await meter(described, bytes, content.parts.length, sink));
+  content.open = null;
   part.release();
 }
 
@@ -147,7 +164,9 @@ async function meter(
   bytes.pipe(meter);
   const shown = meter.pipe(new PassThrough());
   await sink({ index, filename, contentType, contentId }, shown);
-  shown.resume();
+  // A sink that broke off has destroyed what it was shown; the rest is counted all the same.
+  meter.unpipe(shown);
+  meter.resume();
   await metered;
   return { ...described, index, size: meter.size, ...meter.digest() };
 }

@@ -1,5 +1,6 @@
 import {
   defaultTreeAdapter as tree,
+  html as standard,
   parse,
   parseFragment,
   serialize,
@@ -12,7 +13,6 @@ import {
 type Node = DefaultTreeAdapterTypes.Node;
 type Element = DefaultTreeAdapterTypes.Element;
 
-const htmlNamespace = 'http://www.w3.org/1999/xhtml';
 const harmless = new Set(
   (
     'a abbr address b bdi bdo big blockquote br caption center cite code col colgroup dd del dfn div dl dt em font ' +
@@ -39,12 +39,12 @@ function* dangersOf(root: Node): Generator<string> {
   for (let node = open.pop(); node; node = open.pop()) {
     if (tree.isElementNode(node)) yield* elementDangers(node);
     if (tree.isCommentNode(node)) yield `a comment <!--${node.data.slice(0, 40)}-->`;
-    if ('childNodes' in node) open.push(...node.childNodes);
+    if ('childNodes' in node) for (const child of node.childNodes) open.push(child);
   }
 }
 
 function* elementDangers(element: Element): Generator<string> {
-  if (element.namespaceURI !== htmlNamespace) yield `<${element.tagName}> of another namespace`;
+  if (element.namespaceURI !== standard.NS.HTML) yield `<${element.tagName}> of another namespace`;
   if (!harmless.has(element.tagName)) yield `<${element.tagName}>`;
   for (const { name, value } of element.attrs) {
     const shown = `${name}="${value.slice(0, 80)}" on <${element.tagName}>`;

@@ -1,0 +1,54 @@
+import { describe, expect, it } from '@jest/globals';
+import { violations } from './invariants.ts';
+import { mutations } from './mutations.ts';
+import { SeededRandom } from './random.ts';
+import { describeReport, fuzz, fuzzedMail } from './run.ts';
+import { seedMails } from './seeds.ts';
+import { parseMail } from '../parse.ts';
+
+// The same mails in every run; `npm run fuzz` takes others each time.
+const seed = 20261121;
+
+describe('altered mails', () => {
+  it('are parsed in bounded time and memory, in good form', async () => {
+    const options = { seed, seconds: 15 };
+    const report = await fuzz(options);
+    console.log(describeReport(options, report));
+    expect(report.failures).toEqual([]);
+    expect(report.mails).toBeGreaterThan(5);
+  }, 60_000);
+
+  it('are made by their seed alone', () => {
+    const seeds = seedMails();
+    for (const one of [1, 77, seed]) {
+      expect(fuzzedMail(one, seeds)).toEqual(fuzzedMail(one, seeds));
+    }
+  });
+
+  it.each(Object.keys(mutations))('are read by the parser: %s', async (kind) => {
+    const seeds = seedMails();
+    const random = new SeededRandom(kind.length);
+    const mail = mutations[kind]!(random.pick(seeds), random, random.pick(seeds));
+    const start = process.cpuUsage();
+    const parsed = await parseMail(mail, { receivedAt: new Date(0), keepContent: true });
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(3000);
+    expect(violations(parsed)).toEqual([]);
+  });
+
+  it('are known to break the rules where they do', async () => {
+    const parsed = await parseMail(Buffer.from('Subject: x\r\n\r\ntext'), {
+      receivedAt: new Date(0),
+    });
+    const broken = {
+      ...parsed,
+      message: {
+        ...parsed.message,
+        subject: 'a\r\nBcc: b',
+        new_content: '',
+        html: '<b onclick=x>y</b>',
+        message_id: '<a b>',
+      },
+    };
+    expect(violations(broken)).toHaveLength(6);
+  });
+});
