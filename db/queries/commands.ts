@@ -33,6 +33,7 @@ export async function insertCommand(
   tenantId: TenantId,
   command: NewCommand,
 ): Promise<void> {
+  if (command.idempotencyKey != null) await freeExpiredKey(tx, tenantId, command.idempotencyKey);
   await tx
     .insertInto('commands')
     .values({
@@ -46,6 +47,17 @@ export async function insertCommand(
       payload: JSON.stringify(command.payload),
     })
     .onConflict((oc) => oc.column('id').doNothing())
+    .execute();
+}
+
+/** A key counts for 24 hours; the sweep may not have come by yet. */
+async function freeExpiredKey(tx: Tx, tenantId: TenantId, key: string): Promise<void> {
+  await tx
+    .updateTable('commands')
+    .set({ idempotency_key: null })
+    .where('tenant_id', '=', tenantId)
+    .where('idempotency_key', '=', key)
+    .where('created_at', '<', sql<Date>`now() - interval '24 hours'`)
     .execute();
 }
 

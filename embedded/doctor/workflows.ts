@@ -128,7 +128,7 @@ async function stateOf(client: Client, workflowId: string): Promise<State> {
     const task = raw.pendingWorkflowTask;
     const since = Number(task?.scheduledTime?.seconds ?? 0) * 1000;
     const isWaiting = task != null && since > 0 && Date.now() - since > STUCK_MS;
-    return isWaiting || (task?.attempt ?? 0) > STUCK_ATTEMPTS ? 'stuck' : 'running';
+    return isWaiting || (task?.attempt ?? 0) >= STUCK_ATTEMPTS ? 'stuck' : 'running';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'missing';
     throw error;

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { inTenant } from '../../db/connection.ts';
+import { insertCommand } from '../../db/queries/commands.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
+import type { CommandId } from '../../domain/ids.ts';
 import { eventually } from '../harness/index.ts';
 import { installation, type Installation } from '../harness/installation.ts';
 import { runSql } from '../harness/parts.ts';
@@ -38,6 +40,24 @@ it('removes, over all tenants, what is kept for a day, and nothing younger', asy
     commands: [{ id: 'cmd_unapplied' }, { id: 'cmd_young' }],
     blobs: [{ size: 2 }, { size: 3 }],
   });
+});
+
+it('lets an Idempotency-Key be used again after a day, though no sweep has come by', async () => {
+  const again = (id: string) =>
+    inTenant(postroom.deps.db, postroom.tenantId, (tx) =>
+      insertCommand(tx, postroom.tenantId, {
+        id: id as CommandId,
+        ticketId: 'tkt_1',
+        kind: 'note',
+        actor: { type: 'agent', id: 'agt_1' },
+        idempotencyKey: 'the same',
+        payload: {},
+      }),
+    );
+  await again('cmd_first');
+  await expect(again('cmd_second')).rejects.toThrow('commands_by_key');
+  await sql(`update commands set created_at = now() - interval '25 hours' where id = 'cmd_first'`);
+  await again('cmd_second');
 });
 
 /** Schedules put the time behind the workflow's id. */
