@@ -28,7 +28,7 @@ async function main(): Promise<number> {
     },
   });
   if (values.help) {
-    console.log(usage);
+    process.stdout.write(`${usage}\n`);
     return 0;
   }
   const options = {
@@ -36,15 +36,15 @@ async function main(): Promise<number> {
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole(values.seed),
     ...(values.mails === undefined ? {} : { mails: whole(values.mails) }),
   };
-  console.log(`seed ${options.seed}`);
+  process.stdout.write(`seed ${options.seed}\n`);
   const report = await fuzz(options);
-  console.log(describeReport(options, report));
+  process.stdout.write(`${describeReport(options, report)}\n`);
   return report.failures.length > 0 ? 1 : 0;
 }
 
 try {
   process.exitCode = await main();
 } catch (error) {
-  console.error(error instanceof Error ? error.message : String(error));
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 2;
 }

@@ -33,17 +33,17 @@ const words = [
   'On Mon x '.repeat(400),
   'a'.repeat(60_000),
   `${'<'.repeat(3000)}@${'>'.repeat(3000)}`,
-  `${'('.repeat(20_000)}`,
-  `${'"'.repeat(9999)}`,
+  '('.repeat(20_000),
+  '"'.repeat(9999),
   '=?utf-8?Q?'.repeat(3000),
   `=?utf-8?B?${'A'.repeat(50_000)}?=`,
   '=?x?Q?=00=0D=0ABcc:_eve@evil.test?=',
   `Re: ${'Re[5]: [External] '.repeat(3000)}`,
-  `${'a@b,'.repeat(20_000)}`,
-  `${'<a@b>'.repeat(20_000)}`,
+  'a@b,'.repeat(20_000),
+  '<a@b>'.repeat(20_000),
   'Mon, 99 Foo 99999999 99:99:99 +9999',
   `${' '.repeat(50_000)}x`,
-  `${'\t;='.repeat(10_000)}`,
+  '\t;='.repeat(10_000),
   'x\u0000y\u0007z\u001b[2J',
 ];
 
@@ -64,7 +64,7 @@ const lines = [
   'Am 3. März 2025 schrieb',
   '________________________________',
   '[#17]',
-  `${'On '.repeat(300)}`,
+  'On '.repeat(300),
   '\u202Ex\u0000',
 ];
 
