@@ -22,8 +22,8 @@ interface ParsedStaged extends ParsedSource {
   readonly stagedAt: Date;
 }
 
-/** Bytes of sources that whoever staged them still has in memory. */
-export type HeldSources = ReadonlyMap<SourceId, Buffer>;
+/** Bytes of sources that whoever staged them still has in memory; given up as they are parsed. */
+export type HeldSources = Map<SourceId, Buffer>;
 
 /**
  * Parses and stores what a channel has staged, until nothing is left. A mail that can't be parsed or stored is set
@@ -132,6 +132,7 @@ async function parseAll(
       held.get(source.id) ??
       read.get(source.sha256.toString('hex')) ??
       Readable.from(readBlob(deps.db, tenantId, source.sha256));
+    held.delete(source.id);
     try {
       parsed.push(await parseOne(deps, channel, source, bytes));
     } catch (error) {

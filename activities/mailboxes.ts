@@ -10,7 +10,7 @@ import {
   stageReceipts,
   type Staged,
 } from '../db/queries/sources.ts';
-import type { ChannelId, TenantId } from '../domain/ids.ts';
+import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
 import { createCall } from '../providers/call.ts';
 import type {
   ChannelProvider,
@@ -132,24 +132,23 @@ async function syncFolder(
 ): Promise<number> {
   const { tenantId, id } = channel.facts;
   const lease = await acquireCursor(deps.db, tenantId, id, folder);
+  const held: HeldSources = new Map();
   let ingesting: Promise<number> = Promise.resolve(0);
   let received = 0;
   for await (const batch of mailbox.fetch(call, folder, lease.cursor)) {
-    const stored = await storeBatch(batch);
-    if (stored === null) break;
+    const fresh = await storeBatch(batch);
+    if (fresh === null) break;
     heartbeat();
     await batch.stored?.();
     received += await ingesting;
-    const held = heldOf(stored, batch);
-    ingesting =
-      stored.fresh.size > 0 ? ingestStaged(deps, channel, heartbeat, held) : Promise.resolve(0);
+    ingesting = fresh.size > 0 ? ingestStaged(deps, channel, heartbeat, held) : Promise.resolve(0);
     // It is awaited a batch later; without this a failure in between would count as unhandled.
     ingesting.catch(() => {});
   }
   return received + (await ingesting);
 
   /** Null where the channel runs no more. */
-  async function storeBatch(batch: FetchedBatch): Promise<Staged | null> {
+  async function storeBatch(batch: FetchedBatch): Promise<ReadonlySet<SourceId> | null> {
     const receipts = await Promise.all(
       batch.items.map(async (item) => ({
         ...item,
@@ -161,18 +160,18 @@ async function syncFolder(
       const staged = await stageReceipts(tx, tenantId, id, receipts);
       await advanceCursor(tx, id, lease, batch.cursor);
       if (batch.progress) await recordImport(tx, id, batch.progress);
-      return staged;
+      // Before the commit: an ingestion under way may see the sources right after it.
+      hold(staged, batch);
+      return staged.fresh;
     });
   }
-}
 
-function heldOf({ sourceIds, fresh }: Staged, { items }: FetchedBatch): HeldSources {
-  return new Map(
-    items.flatMap(({ source }, place) => {
+  function hold({ sourceIds, fresh }: Staged, { items }: FetchedBatch): void {
+    for (const [place, { source }] of items.entries()) {
       const id = sourceIds[place]!;
-      return Buffer.isBuffer(source) && fresh.has(id) ? [[id, source] as const] : [];
-    }),
-  );
+      if (Buffer.isBuffer(source) && fresh.has(id)) held.set(id, source);
+    }
+  }
 }
 
 async function inMemoryOrStored(

@@ -7,21 +7,24 @@ import {
   type TenantId,
   type TicketId,
 } from '../../domain/ids.ts';
-import type { ParsedMail } from '../../domain/mail/parse.ts';
+import { isFresh, loopReason } from '../../domain/loop-guard.ts';
+import { PARSER_VERSION, type ParsedMail } from '../../domain/mail/parse.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
 import { matchThread } from '../../domain/thread.ts';
 import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
+import { insertAudit } from './audit.ts';
 import { insertBlobs, type StoredBlob } from './blobs.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
 import { asBytea, insertRows } from './insert-rows.ts';
 import { Pending } from './outbox.ts';
+import { countSent } from './sender-hours.ts';
 import { ThreadIndex } from './thread-index.ts';
-import { changeTickets, recordTicketEvents, type TicketChange } from './ticket-changes.ts';
+import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
 import {
   createTickets,
@@ -96,10 +99,12 @@ class Ingestion {
 
   async run(batch: readonly ParsedSource[]): Promise<number> {
     const staged = await this.#lockStaged(batch);
-    const items = await this.#withoutKnown(staged);
-    if (items.length === 0) return 0;
+    const fresh = await this.#withoutKnown(staged);
+    if (fresh.length === 0) return 0;
     const rules = await loadTicketRules(this.#tx, this.#channel.tenantId);
-    const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, items);
+    const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, fresh);
+    const items = await this.#withoutOwn(fresh, index);
+    if (items.length === 0) return 0;
     const contacts = await findOrAddContacts(
       this.#tx,
       this.#channel.tenantId,
@@ -109,11 +114,13 @@ class Ingestion {
       this.#peopleOf(item, index).map(({ address }) => contacts.get(addressKey(address))!);
 
     const placed = this.#place(items, index, rules);
+    const loops = await this.#findLoops(placed);
     const created = await this.#createTickets(placed, rules, contactsOf);
     const messages = await this.#storeMessages(placed);
     await index.store(this.#tx);
     await this.#announceNew(created, placed, messages);
-    await this.#joinExisting(placed, messages, index, rules, contactsOf);
+    await this.#muteNew(created, loops);
+    await this.#joinExisting(placed, messages, index, rules, contactsOf, loops);
     await this.#announceTicketless(placed, messages);
     await this.#finish(items);
     return items.length;
@@ -188,6 +195,70 @@ class Ingestion {
     return fresh;
   }
 
+  /** Leaves out what we sent ourselves and a forwarder, a list or a sent folder brought back. */
+  async #withoutOwn(items: readonly Item[], index: ThreadIndex): Promise<Item[]> {
+    const own = items.filter((item) => index.isOurOwn(item.mail));
+    if (own.length > 0) {
+      await this.#tx
+        .updateTable('sources')
+        .set({ status: 'filtered', ingested_at: this.#now })
+        .where(
+          'id',
+          'in',
+          own.map((item) => item.sourceId),
+        )
+        .execute();
+    }
+    return items.filter((item) => !own.includes(item));
+  }
+
+  /** Tickets on which a machine without any sign of being one seems to answer, with the reason. */
+  async #findLoops(placed: readonly Placed[]): Promise<Map<TicketId, string>> {
+    const said = placed.flatMap(({ item, ticketId }) => {
+      const { message, threading } = item.mail;
+      const address = message.sender?.address ?? '';
+      const counts = ticketId !== null && address !== '' && !isAutomatic(item);
+      if (!counts || !isFresh(message.timestamp, this.#now)) return [];
+      return [{ ticketId, address, subjectKey: threading.subjectKey }];
+    });
+    const sent = await countSent(this.#tx, this.#channel.tenantId, said, this.#now);
+    return new Map(
+      said.flatMap(({ ticketId, address }, place) => {
+        const reason = loopReason(address, sent[place]!);
+        return reason === null ? [] : [[ticketId, reason] as const];
+      }),
+    );
+  }
+
+  async #muteNew(
+    created: readonly TicketRow[],
+    loops: ReadonlyMap<TicketId, string>,
+  ): Promise<void> {
+    const muted = created.filter((ticket) => loops.has(ticket.id as TicketId));
+    if (muted.length === 0) return;
+    await this.#tx
+      .updateTable('tickets')
+      .set({ muted: true })
+      .where(
+        'id',
+        'in',
+        muted.map((ticket) => ticket.id),
+      )
+      .execute();
+    await insertAudit(
+      this.#tx,
+      muted.map((ticket) => ({
+        tenantId: this.#channel.tenantId,
+        ticketId: ticket.id,
+        actor: { type: 'ingestion', id: this.#channel.id } as const,
+        action: 'ticket.muted',
+        reason: loops.get(ticket.id as TicketId)!,
+        changes: { muted: [false, true] as [unknown, unknown] },
+        at: this.#now,
+      })),
+    );
+  }
+
   /** Who takes part in a message: its sender first, then To and Cc; never ourselves. */
   #peopleOf(item: Item, index: ThreadIndex): MailAddress[] {
     const { sender, to, cc } = item.mail.message;
@@ -253,6 +324,7 @@ class Ingestion {
           priority: message.priority,
           followUpOf: one.followUpOf,
           messages: all.length,
+          events: 1 + all.length,
           text: all.map((other) => searchedText(other.item)).join('\n'),
         };
       });
@@ -277,6 +349,7 @@ class Ingestion {
           direction: 'inbound',
           kind: message.kind,
           status: 'received',
+          parser_version: PARSER_VERSION,
           provider_message_id: item.providerMessageId,
           message_id: threading.messageId,
           content_hash: `\\x${contentHash}`,
@@ -367,8 +440,8 @@ class Ingestion {
         ),
       ],
     }));
-    const rows = await recordTicketEvents(this.#tx, this.#pending, records);
-    await this.#pending.startTickets(this.#tx, rows.map(startOf));
+    await announceTickets(this.#tx, this.#pending, records);
+    await this.#pending.startTickets(this.#tx, created.map(startOf));
   }
 
   async #joinExisting(
@@ -377,6 +450,7 @@ class Ingestion {
     index: ThreadIndex,
     rules: TicketRules,
     contactsOf: (item: Item) => string[],
+    loops: ReadonlyMap<TicketId, string>,
   ): Promise<void> {
     const bounced = await markBounced(
       this.#tx,
@@ -389,12 +463,16 @@ class Ingestion {
     );
     if (joining.size === 0) return;
     const changes = [...joining].map(([ticketId, group]): TicketChange => {
-      const people = group.filter((one) => !isAutomatic(one.item));
       const ticket = index.ticket(ticketId)!;
-      const reopens = group.some((one) => one.effect === 'reopen');
+      const loop = loops.get(ticketId);
+      const isMuted = ticket.muted || loop !== undefined;
+      // A muted thread is kept and shown, but nothing in it moves until an agent answers.
+      const people = isMuted ? [] : group.filter((one) => !isAutomatic(one.item));
+      const reopens = !isMuted && group.some((one) => one.effect === 'reopen');
       return {
         ticket,
-        fields: reopens ? { status: 'open' } : {},
+        fields: { ...(reopens ? { status: 'open' } : {}), ...(loop ? { muted: true } : {}) },
+        ...(loop && !ticket.muted ? { action: 'ticket.muted', reason: loop } : {}),
         said: {
           by: people.length > 0 ? 'customer' : 'nobody',
           messages: group.length,

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { newId, type ChannelId, type SourceId, type TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertBlobs, type StoredBlob } from './blobs.ts';
+import { asBytea, insertRows } from './insert-rows.ts';
 import { Pending } from './outbox.ts';
 
 /** What a door or a mailbox brings, before anything has parsed it. */
@@ -69,25 +70,21 @@ export async function stageReceipts(
       tenant_id: tenantId,
       channel_id: channelId,
       provider_message_id: receipt.providerMessageId,
-      sha256: blob.sha256,
+      sha256: asBytea(blob.sha256),
       size: blob.size,
-      envelope: receipt.envelope ? JSON.stringify(receipt.envelope) : null,
-      meta: receipt.meta ? JSON.stringify(receipt.meta) : null,
+      envelope: receipt.envelope ?? null,
+      meta: receipt.meta ?? null,
       received_at: receipt.receivedAt,
     };
   });
-  const inserted = await tx
-    .insertInto('sources')
-    .values(rows)
-    .onConflict((oc) =>
-      oc
-        .columns(['channel_id', 'provider_message_id'])
-        .where('provider_message_id', 'is not', null)
-        .doNothing(),
-    )
-    .returning('id')
-    .execute();
-  const fresh = new Set(inserted.map((row) => row.id as SourceId));
+  const inserted = await insertRows<{ id: SourceId }>(
+    tx,
+    'sources',
+    rows,
+    sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
+      returning id`,
+  );
+  const fresh = new Set(inserted.map((row) => row.id));
   const known = await knownIds(
     tx,
     channelId,

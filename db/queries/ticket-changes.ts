@@ -62,6 +62,8 @@ export interface TicketChange {
   readonly events?: readonly TicketEvent[];
   /** The audit trail's word for it; `ticket.updated` where fields changed and nothing else is given. */
   readonly action?: string;
+  /** Why, where it differs from the cause of the others. */
+  readonly reason?: string;
 }
 
 /** One change; see `changeTickets`. */
@@ -106,7 +108,7 @@ function auditOf(context: ChangeContext, { row, change, changed }: Planned): Aud
       ticketId: row.id,
       actor: context.actor,
       action,
-      reason: context.reason,
+      reason: change.reason ?? context.reason,
       changes: changed,
       at: context.now,
     },
@@ -132,6 +134,16 @@ export async function recordTicketEvents(
   return planned.map(({ row }) => row);
 }
 
+/** The first events of tickets that were just made with that many counted; see `createTickets`. */
+export async function announceTickets(
+  tx: Tx,
+  pending: Pending,
+  records: readonly { ticket: TicketRow; events: readonly TicketEvent[] }[],
+): Promise<void> {
+  const planned = records.map(({ ticket, events }) => ({ row: ticket, events, firstSequence: 1 }));
+  await publish(tx, pending, planned);
+}
+
 interface Planned {
   readonly change: TicketChange;
   readonly row: TicketRow;
@@ -143,7 +155,9 @@ interface Planned {
 function plan({ rules, now }: ChangeContext, change: TicketChange): Planned {
   const before = change.ticket;
   const status = statusAfter(change);
-  const fields = { ...before, status, ...change.fields };
+  // An agent who answers has seen the thread: what a loop guard muted speaks again.
+  const muted = before.muted && change.said?.by !== 'agent';
+  const fields = { ...before, status, muted, ...change.fields };
   const changed = differences(before, fields);
   const events = [...eventsOf(before, fields, changed), ...(change.events ?? [])];
   const row: TicketRow = {

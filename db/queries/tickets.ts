@@ -87,6 +87,8 @@ export interface NewTicket {
   readonly followUpOf?: string | null;
   /** How many messages it starts with. */
   readonly messages: number;
+  /** How many events its beginning makes: its sequence stands there. Default none. */
+  readonly events?: number;
   /** What a search finds it by beside its subject: names, addresses, texts. */
   readonly text?: string;
   /** Whose answer is awaited; default the first. See `startSla`. */
@@ -95,7 +97,7 @@ export interface NewTicket {
 
 /**
  * Makes tickets with their numbers and clocks, in the order given. Follow with their messages, then with
- * `recordTicketEvents` (`ticket.created`, `message.received`) and `pending.startTickets(tx, rows.map(startOf))`.
+ * `announceTickets` (`ticket.created`, `message.received`) and `pending.startTickets(tx, rows.map(startOf))`.
  */
 export async function createTickets(
   tx: Tx,
@@ -136,6 +138,7 @@ export async function createTickets(
       account_id: ticket.accountId,
       requester_id: ticket.requesterId,
       message_count: ticket.messages,
+      sequence: ticket.events ?? 0,
       follow_up_of: ticket.followUpOf ?? null,
       created_at: now,
       updated_at: now,
