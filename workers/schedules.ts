@@ -51,15 +51,12 @@ export async function ensureSchedules(client: Client, target: TemporalTarget): P
     } catch (error) {
       if (!(error instanceof ScheduleAlreadyRunning)) throw error;
       const { spec, policies, action } = wanted;
-      await client.schedule.getHandle(wanted.scheduleId).update(
-        (found) =>
-          ({
-            ...found,
-            spec,
-            policies: { ...found.policies, ...policies },
-            action,
-          }) as typeof found,
-      );
+      await client.schedule.getHandle(wanted.scheduleId).update((found) => ({
+        ...found,
+        spec,
+        policies: { ...found.policies, ...policies },
+        action,
+      }));
     }
   }
 }
