@@ -36,6 +36,7 @@ export default {
     suite('integration', ['<rootDir>/tests/integration/**/*.test.ts']),
     suite('replay', ['<rootDir>/tests/replay/**/*.test.ts']),
     suite('e2e', ['<rootDir>/tests/e2e/**/*.test.ts']),
+    suite('chaos', ['<rootDir>/tests/chaos/**/*.test.ts']),
   ],
   globalSetup: '<rootDir>/tests/harness/global-setup.ts',
   globalTeardown: '<rootDir>/tests/harness/global-teardown.ts',

@@ -16,7 +16,7 @@ export function createDrainActivities(deps: Deps): DrainActivities {
 }
 
 /** Hands to Temporal whatever writers could not: after a crash, or after Temporal was away. */
-export async function drainNow(deps: Deps): Promise<number> {
+export async function drainNow(deps: Pick<Deps, 'db' | 'relay'>): Promise<number> {
   let handed = 0;
   for (;;) {
     const work = [

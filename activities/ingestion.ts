@@ -222,13 +222,16 @@ async function* joined(
   for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
-/** The database's or the network's trouble, which passes; anything else is the mail's own. */
+/**
+ * The database's or the network's trouble, which passes, as does a schema that is older or newer than this code (class
+ * 42, in the middle of an update); anything else is the mail's own.
+ */
 function isPassing(error: unknown): boolean {
   const code = (error as { code?: unknown } | null)?.code;
   if (typeof code !== 'string')
     return /Connection terminated|timeout exceeded when trying to connect/.test(String(error));
   return (
-    /^(08|53|57|58|40|55|25)/.test(code) ||
+    /^(08|53|57|58|40|42|55|25)/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code)
   );
 }

@@ -5,6 +5,7 @@ import type { OpenDeps } from './deps.ts';
 import { queuesOf, type QueueSpec, type Role } from './roles.ts';
 import { ensureSchedules } from './schedules.ts';
 import { drainNow, reconcileChannels } from '../activities/drain.ts';
+import { startDrainLoop } from './drain-loop.ts';
 import { workflowBundle } from './temporal/bundle.ts';
 import { connectWorkers, registerSearchAttributes } from './temporal/connection.ts';
 import { dataConverter } from './temporal/data-converter.ts';
@@ -43,16 +44,19 @@ export async function startWorkers(
   );
   const runs = workers.map((worker) => worker.run());
   const failed = firstFailure(runs, specs);
+  let endDrain = () => Promise.resolve();
   if (roles.includes('deliveries')) await deps.relay.startDispatchers();
   if (roles.includes('processes')) {
     await ensureSchedules(deps.client, deps.config.temporal);
     await reconcileChannels(deps);
     await drainNow(deps);
+    endDrain = startDrainLoop(deps);
   }
   return {
     failed,
     readiness: async () => workers.map((worker, index) => partOf(worker, specs[index]!)),
     async stop() {
+      await endDrain();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await Promise.allSettled(runs);
       await connection.close();

@@ -4,8 +4,8 @@ import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { OutboxKind } from '../schema.ts';
 
-/** How long a writer has to hand its work to Temporal before the drain takes it. */
-const LEASE = '30 seconds';
+/** How long a writer has to hand its work to Temporal before the drain takes it; twice what one hand-over may last. */
+const LEASE = '10 seconds';
 
 /** Collects, inside one transaction, what must reach Temporal after it: `new Pending(tenant)`, commit, `relay.flush(pending)`. */
 export class Pending implements PendingWork {

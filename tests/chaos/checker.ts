@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CapturedMail } from '../harness/smtp-sink.ts';
 import { gatherEvidence, workflowsOf, type Evidence, type WorkflowFact } from './evidence.ts';
-import type { Expected } from './moments.ts';
+import { ESCALATE_AFTER_MS, WARN_AT_PERCENT, type Expected } from './moments.ts';
 import type { Stage } from './stage.ts';
 
 /** What the table shows of a scene, and what is wrong with it. */
@@ -60,6 +60,14 @@ function underWay(evidence: Evidence, expected: Expected): string[] {
 }
 
 const CLOCK_EVENTS = ['sla.warning', 'sla.breached', 'ticket.escalated'] as const;
+type ClockEvent = (typeof CLOCK_EVENTS)[number];
+
+/** When a clock's event is due, from its deadline; as the scene's policy has it. */
+function dueOf(type: ClockEvent, deadline: number, targetSeconds: number): number {
+  if (type === 'sla.warning')
+    return deadline - (targetSeconds * 1000 * (100 - WARN_AT_PERCENT)) / 100;
+  return type === 'ticket.escalated' ? deadline + ESCALATE_AFTER_MS : deadline;
+}
 
 function clocksLeft({ tickets, events }: Evidence, { targetSeconds }: Expected): number {
   if (targetSeconds === null) return 0;
@@ -233,8 +241,7 @@ function lateness(
       }
       clocks += 1;
       const at = event.committedAt.getTime();
-      const due =
-        Date.parse(event.data.sla!.due_at) - (type === 'sla.warning' ? targetSeconds * 500 : 0);
+      const due = dueOf(type, Date.parse(event.data.sla!.due_at), targetSeconds);
       if (at < due - EARLY_MS) faults.push(`${type} of ticket ${id} came ${due - at} ms early`);
       const lateMs = at - Math.max(due, backAt);
       // One that was due before all was back is late by what it comes after that.

@@ -102,8 +102,9 @@ export interface WorkflowFact {
 }
 
 const AT_ONCE = 10;
-const TASK_FAILED = 7;
+// temporal.api.enums.v1.EventType
 const TASK_TIMED_OUT = 8;
+const TASK_FAILED = 9;
 
 export async function workflowsOf(stage: Stage, evidence: Evidence): Promise<WorkflowFact[]> {
   const { tenantId } = stage;

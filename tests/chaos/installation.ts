@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { startPostgres, type EmbeddedPostgres } from '../../embedded/postgres.ts
 import { silentProgress } from '../../embedded/progress.ts';
 import { findTemporal } from '../../embedded/temporal-binary.ts';
 import { startTemporal } from '../../embedded/temporal.ts';
+import { startTethered } from '../../embedded/tether.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { openDeps, type OpenDeps } from '../../workers/deps.ts';
@@ -148,27 +148,17 @@ export async function chaosInstallation(options: ChaosOptions = {}): Promise<Cha
   return installation;
 }
 
-async function launchRoles(
-  logFile: string,
-  roles: string,
-  env: Readonly<Record<string, string>>,
-): Promise<Launched> {
-  const log = openSync(logFile, 'a');
-  const child = spawn(process.execPath, [join(root, 'workers/main.ts'), '--role', roles], {
+function launchRoles(log: string, roles: string, env: Readonly<Record<string, string>>): Launched {
+  return startTethered({
+    name: 'roles',
+    command: process.execPath,
+    args: [join(root, 'workers/main.ts'), '--role', roles],
+    log,
+    stopSignal: 'TERM',
+    graceSeconds: 15,
     cwd: root,
     env: { ...process.env, NODE_OPTIONS: '', ...env },
-    stdio: ['ignore', log, log],
   });
-  closeSync(log);
-  const exited = new Promise<void>((done) => child.once('exit', () => done()));
-  return {
-    pid: child.pid!,
-    exited,
-    async stop() {
-      child.kill('SIGTERM');
-      await exited;
-    },
-  };
 }
 
 async function askReadiness(url: string): Promise<Readiness> {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inTenant } from '../../db/connection.ts';
 import { FIRST_DELIVERY, generateMails, type GeneratedMail } from '../generator/mails.ts';
@@ -55,6 +56,8 @@ const RECEIVED = 60;
 const ANSWERS = 10;
 const CLOCKS = 12;
 const TARGET_SECONDS = 6;
+export const WARN_AT_PERCENT = 50;
+export const ESCALATE_AFTER_MS = 1_200;
 const BETWEEN_CLOCKS_MS = 350;
 const RENUMBERED = { before: 50, after: 20 };
 /** Share of deliveries whose first attempt the receiver spoils. */
@@ -92,7 +95,7 @@ async function receiving(stage: Stage, door: Door, count: number): Promise<Activ
       await sendUntilAccepted(door, mails.map(onTheWire), () => (accepted += 1));
     },
     progress: () => accepted / count,
-    expected: expecting(mails),
+    expected: expectingAtDoor(mails),
   };
 }
 
@@ -105,8 +108,10 @@ async function clocksRunningOut(stage: Stage): Promise<Activity> {
       name: stage.name,
       conditions: { channels: [id] },
       targets: { low: minutes, normal: minutes, high: minutes, urgent: minutes },
-      warn_at_percent: [50],
-      escalations: [{ level: 1, after_minutes: 0.02, actions: [{ type: 'emit_event' }] }],
+      warn_at_percent: [WARN_AT_PERCENT],
+      escalations: [
+        { level: 1, after_minutes: ESCALATE_AFTER_MS / 60_000, actions: [{ type: 'emit_event' }] },
+      ],
     }),
     201,
   );
@@ -121,16 +126,16 @@ async function clocksRunningOut(stage: Stage): Promise<Activity> {
       await sleep(begun + spanMs - Date.now());
     },
     progress: () => (begun === 0 ? 0 : (Date.now() - begun) / spanMs),
-    expected: { ...expecting(mails), targetSeconds: TARGET_SECONDS },
+    expected: { ...expectingAtDoor(mails), targetSeconds: TARGET_SECONDS },
   };
 }
 
 /** By a channel with a Sent folder or by one without: told apart by the scene's chance. */
 async function replying(stage: Stage): Promise<Activity> {
   const mails = openers(stage, ANSWERS);
-  if (stage.random.chance(0.5)) {
-    const { id, address } = await smtpChannel(stage);
-    void id;
+  const isDoor = stage.random.chance(0.5);
+  if (isDoor) {
+    const { address } = await smtpChannel(stage);
     await sendUntilAccepted(smtpDoor(stage.installation.smtpPort, address), mails.map(onTheWire));
   } else {
     const channel = await imapChannel(stage, FIRST_DELIVERY.toISOString().slice(0, 10));
@@ -138,7 +143,7 @@ async function replying(stage: Stage): Promise<Activity> {
     await channel.make();
   }
   const tickets = await untilTickets(stage, ANSWERS);
-  const expected = expecting(mails);
+  const expected = isDoor ? expectingAtDoor(mails) : expecting(mails);
   return {
     act: async () => {
       await Promise.all(
@@ -217,8 +222,22 @@ function openers(stage: Stage, count: number): GeneratedMail[] {
 }
 
 /** As any mail server hands it on. */
-function onTheWire({ raw }: GeneratedMail): Buffer {
-  return Buffer.from(raw.toString('latin1').replaceAll(/\r?\n/g, '\r\n'), 'latin1');
+export function onTheWire({ raw }: GeneratedMail): Buffer {
+  const text = raw.toString('latin1').replaceAll(/\r?\n/g, '\r\n');
+  return Buffer.from(text.endsWith('\r\n') ? text : `${text}\r\n`, 'latin1');
+}
+
+/** What a door gets. */
+export function expectingAtDoor(mails: readonly GeneratedMail[]): Expected {
+  const { answers, targetSeconds } = expecting(mails);
+  return {
+    mails: mails.map((mail) => ({
+      sha256: createHash('sha256').update(onTheWire(mail)).digest('hex'),
+      thread: mail.truth.thread,
+    })),
+    answers,
+    targetSeconds,
+  };
 }
 
 function expecting(mails: readonly GeneratedMail[]): Expected {

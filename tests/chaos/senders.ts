@@ -1,5 +1,4 @@
 import { connect, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What a door answered; status 0 where it gave no answer. */
@@ -86,17 +85,25 @@ export function smtpDoor(port: number, to: string, from = 'mta@customer.example'
   };
 }
 
-/** The answer to the last command, or the first that is no yes. */
+/** The answer to the last command, or the first that is no yes. @throws Error where the connection ends before */
 async function dialogue(socket: Socket, commands: readonly (string | Buffer)[]): Promise<string> {
-  const reader = createInterface({ input: socket });
-  const lines = reader[Symbol.asyncIterator]();
-  socket.on('error', () => undefined); // shows as the end of the lines
-  socket.on('close', () => reader.close());
+  let heard = '';
+  let wake = () => {};
+  socket.on('error', () => undefined); // the close that follows is looked at
+  socket.on('close', () => wake());
+  socket.on('data', (chunk: Buffer) => {
+    heard += chunk.toString('latin1');
+    wake();
+  });
   const answer = async () => {
     for (;;) {
-      const next = await lines.next();
-      if (next.done) throw new Error('The connection ended without an answer.');
-      if (next.value[3] !== '-') return next.value;
+      const whole = /^(?:\d{3}-.*\r\n)*(\d{3}(?: .*)?)\r\n/.exec(heard);
+      if (whole) {
+        heard = heard.slice(whole[0].length);
+        return whole[1]!;
+      }
+      if (socket.destroyed) throw new Error('The connection ended without an answer.');
+      await new Promise<void>((done) => (wake = done));
     }
   };
   let text = await answer();

@@ -182,12 +182,15 @@ export async function smtpChannel(stage: Stage): Promise<{ id: string; address: 
   return { id: body.id as string, address };
 }
 
-export async function mimeChannel(stage: Stage): Promise<{ url: string; token: string }> {
+export async function mimeChannel(
+  stage: Stage,
+  address = `${stage.name}@example.test`,
+): Promise<{ url: string; token: string }> {
   const { body } = expectStatus(
     await stage.call('POST', '/v1/channels', {
       provider: 'mime',
       name: stage.name,
-      address: `${stage.name}@example.test`,
+      address,
       settings: {},
     }),
     201,
