@@ -1,23 +1,39 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { inTenant } from '../../db/connection.ts';
-import { insertCommand } from '../../db/queries/commands.ts';
-import { ensureTenant } from '../../db/queries/tenants.ts';
-import type { CommandId } from '../../domain/ids.ts';
-import { eventually } from '../harness/index.ts';
-import { installation, type Installation } from '../harness/installation.ts';
-import { runSql } from '../harness/parts.ts';
+import { inTenant } from '../../../db/connection.ts';
+import { insertCommand } from '../../../db/queries/commands.ts';
+import { freePort } from '../../../embedded/ports.ts';
+import { ensureTenant } from '../../../db/queries/tenants.ts';
+import type { CommandId } from '../../../domain/ids.ts';
+import { eventually } from '../../harness/index.ts';
+import { installation, type Installation } from '../../harness/installation.ts';
+import { runSql } from '../../harness/parts.ts';
 
 let postroom: Installation;
+let monitor: string;
 const sql = (statement: string) => runSql(postroom.env.DATABASE_URL!, statement);
 
 beforeAll(async () => {
   postroom = await installation();
   await ensureTenant(postroom.deps.db, 'other');
   await seed();
-  await postroom.startWorkers();
+  const port = await freePort();
+  monitor = `http://127.0.0.1:${port}`;
+  await postroom.startWorkers({ POSTROOM_METRICS_PORT: String(port) });
 }, 90_000);
 
 afterAll(() => postroom?.close());
+
+it('tells of itself without any door: metrics, health, and each worker’s readiness', async () => {
+  const ready = await fetch(`${monitor}/readyz`);
+  const { parts } = (await ready.json()) as { parts: { name: string; ok: boolean }[] };
+  expect([ready.status, parts.filter(({ ok }) => !ok)]).toEqual([200, []]);
+  const names = parts.map(({ name }) => name);
+  expect(names).toEqual(
+    expect.arrayContaining(['database', 'temporal', 'worker processes', 'worker provider-imap']),
+  );
+  expect((await fetch(`${monitor}/healthz`)).status).toBe(200);
+  expect(await (await fetch(`${monitor}/metrics`)).text()).toContain('postroom_outbox_rows 0');
+});
 
 it('removes, over all tenants, what is kept for a day, and nothing younger', async () => {
   const { client } = postroom.deps;
