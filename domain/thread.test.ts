@@ -1,12 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { newId, type TicketId } from './ids.ts';
-import {
-  joinReopenOrFollowUp,
-  matchThread,
-  type KnownMessageId,
-  type ThreadKeys,
-  type ThreadLookups,
-} from './thread.ts';
+import { matchThread, type KnownMessageId, type ThreadKeys, type ThreadLookups } from './thread.ts';
 
 const adas = newId('ticket');
 const bobs = newId('ticket');
@@ -86,34 +80,5 @@ describe('matchThread', () => {
     expect(
       matchThread({ ...nothing, messageId: 'unseen@ada', sender: 'bob@example.org' }, lookups),
     ).toBeNull();
-  });
-});
-
-describe('joinReopenOrFollowUp', () => {
-  const closedAt = new Date('2026-01-01T00:00:00Z');
-  const day = 86_400_000;
-  const closed = { status: 'closed', resolvedAt: null, closedAt } as const;
-  const at = (days: number) => ({
-    automatic: false,
-    at: new Date(closedAt.getTime() + days * day),
-  });
-  const policy = { reopenWindow: 7 * day, rule: 'reopen' } as const;
-
-  it('reopens inside the window, to its last millisecond, and follows up after it', () => {
-    expect(joinReopenOrFollowUp(closed, at(7), policy)).toBe('reopen');
-    expect(joinReopenOrFollowUp(closed, at(7.001), policy)).toBe('follow_up');
-  });
-
-  it("follows the tenant's rule", () => {
-    expect(joinReopenOrFollowUp(closed, at(1), { ...policy, rule: 'follow_up' })).toBe('follow_up');
-  });
-
-  it('leaves open, pending and spam tickets as they are, and lets no automatic mail reopen', () => {
-    for (const status of ['open', 'pending', 'on_hold', 'spam'] as const) {
-      expect(
-        joinReopenOrFollowUp({ status, resolvedAt: null, closedAt: null }, at(1), policy),
-      ).toBe('join');
-    }
-    expect(joinReopenOrFollowUp(closed, { ...at(1), automatic: true }, policy)).toBe('join');
   });
 });

@@ -1,5 +1,4 @@
 import type { TicketId } from './ids.ts';
-import type { TicketStatus } from './ticket.ts';
 
 // Which ticket an inbound message belongs to. Pure: the lookups have been made by the caller,
 // within one tenant.
@@ -105,47 +104,4 @@ function isParticipant(
   if (sender === null) return false;
   const wanted = sender.toLowerCase();
   return participants.get(ticketId)?.some((address) => address.toLowerCase() === wanted) ?? false;
-}
-
-export interface TicketAtRest {
-  status: TicketStatus;
-  resolvedAt: Date | null;
-  closedAt: Date | null;
-}
-
-export interface ReopenPolicy {
-  /** Milliseconds after resolution or closing in which a message reopens the ticket. */
-  reopenWindow: number;
-  /** What a message does inside the window; after it, a follow-up is opened in any case. */
-  rule: 'reopen' | 'follow_up';
-}
-
-/**
- * What a message does to the ticket it matched: `join` leaves the status alone, `reopen` opens it
- * again, `follow_up` begins a linked ticket. Automatic mail (out of office, bounces) only joins,
- * and a spam ticket stays spam.
- */
-export function joinReopenOrFollowUp(
-  ticket: TicketAtRest,
-  message: { automatic: boolean; at: Date },
-  policy: ReopenPolicy,
-): 'join' | 'reopen' | 'follow_up' {
-  switch (ticket.status) {
-    case 'open':
-    case 'pending':
-    case 'on_hold':
-    case 'spam':
-      return 'join';
-    case 'resolved':
-    case 'closed':
-      if (message.automatic) return 'join';
-      return policy.rule === 'reopen' && isInWindow(ticket, message.at, policy)
-        ? 'reopen'
-        : 'follow_up';
-  }
-}
-
-function isInWindow(ticket: TicketAtRest, at: Date, { reopenWindow }: ReopenPolicy): boolean {
-  const ended = ticket.closedAt ?? ticket.resolvedAt;
-  return ended === null || at.getTime() - ended.getTime() <= reopenWindow;
 }
