@@ -30,6 +30,8 @@ function addressAsName(text: string): MailAddress | null {
 function readMailbox(name: string, address: string): MailAddress {
   const decodedName = decodeEncodedWords(name);
   if (address === '' && decodedName !== name) return readEncodedMailbox(decodedName);
+  // A word alone is a local part: mail systems sign as MAILER-DAEMON.
+  if (address === '' && /^[\w.+-]{1,64}$/.test(name)) return { name: '', address: name };
   return { name: tidyName(decodedName), address: normalizeAddress(address) };
 }
 

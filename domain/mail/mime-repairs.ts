@@ -87,6 +87,7 @@ function repairHeaders(node: SplitterNode): void {
   };
 }
 
+const multipart = /^content-type[ \t]*:[ \t]*(?:\r?\n[ \t]+)?multipart\//im;
 const typeHeader = /^content-type[ \t]*:/im;
 const missingSemicolon =
   /^(content-type[ \t]*:[ \t]*multipart\/[a-z-]+)((?:\r?\n)?[ \t]+boundary=)/im;
@@ -99,7 +100,11 @@ function repairedBlock(node: SplitterNode, block: Buffer): Buffer {
       return Buffer.concat([Buffer.from('Content-Type: message/rfc822\r\n'), block]);
   }
   const semicolon = missingSemicolon.exec(text);
-  if (!semicolon) return block;
+  if (!semicolon) {
+    // Nothing can be told apart: what stands there is read as text rather than lost.
+    const isWhole = !multipart.test(text) || /boundary[\s*0-9]*=/i.test(text);
+    return isWhole ? block : Buffer.concat([Buffer.from('Content-Type: text/plain\r\n'), block]);
+  }
   const at = semicolon.index + semicolon[1]!.length;
   return Buffer.concat([block.subarray(0, at), Buffer.from(';'), block.subarray(at)]);
 }

@@ -64,6 +64,9 @@ export interface ParsedMail {
   notes: string[];
 }
 
+/** Raised with every change of what the parser makes of a mail: `npm run reparse` reads older ones again. */
+export const PARSER_VERSION = 2;
+
 const referenceLimit = 200;
 const htmlLimit = 512 * 1024;
 

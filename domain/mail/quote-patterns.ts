@@ -9,7 +9,7 @@ const names = {
 };
 
 const headerLine = (words: string): RegExp =>
-  new RegExp(String.raw`^[>\s*_|]*\*?(?:${words})\s*\*?\s*[::]\s*\*?\s*\S?`, 'iu');
+  new RegExp(String.raw`^[>\s*_|]*\*?(?:${words})\s*\*?\s*[:：]\s*\*?\s*\S?`, 'iu');
 export const fromLine = headerLine(names.from);
 export const otherLines = [headerLine(names.sent), headerLine(names.to), headerLine(names.subject)];
 
@@ -19,11 +19,11 @@ export const replyAbove =
   /(##-? ?|-{2,} ?)(please )?(type|write|reply)[^\n]{0,40}above this line/iu;
 
 export const wroteEnd =
-  /(wrote|writes|schrieb|schrieb am|a écrit|escribió|escreveu|ha scritto|scrisse|schreef|napisał(\(a\))?|napisała|skrev|kirjoitti|написал(\(а\))?|написала|пишет|geschrieben|het volgende geschreven|pisze|写道|寫道|のメール|[はが]書きました|님이 작성|şunu yazdı|yazdı|έγραψε|írta|napsal(\(a\))?|napísal)\s*(<[^<>]*>)?\s*[::]?\s*$/iu;
+  /(wrote|writes|schrieb|schrieb am|a écrit|escribió|escreveu|ha scritto|scrisse|schreef|napisał(\(a\))?|napisała|skrev|kirjoitti|написал(\(а\))?|написала|пишет|geschrieben|het volgende geschreven|pisze|写道|寫道|のメール|[はが]書きました|님이 작성|şunu yazdı|yazdı|έγραψε|írta|napsal(\(a\))?|napísal)\s*(<[^<>]*>)?\s*[:：]?\s*$/iu;
 export const wroteMiddle =
   /(\s(schreef|schrieb|skrev|kirjoitti|escribió|escreveu|napisał(\(a\))?|wrote)|^wiadomość napisana przez)\s.{1,200}:\s*$/iu;
 // Gmail in languages without such a verb: a date, a name, an address, a colon.
-export const bareIntroduction = /\d.{0,200}<[^<>\s]{1,100}@[^<>\s]{1,100}>\)?\s*[::]\s*$/u;
+export const bareIntroduction = /\d.{0,200}<[^<>\s]{1,100}@[^<>\s]{1,100}>\)?\s*[:：]\s*$/u;
 export const wroteStart =
   /^(on|am|le|wiadomość napisana przez|el|em|il( giorno)?|op|dnia|w dniu|den|d\.|pe|ma|ti|ke|to|la|su|в|on\b|\d{1,4}[./年-]\d{1,2}|(mon|tue|wed|thu|fri|sat|sun|pon|wt|śr|czw|pt|sob|niedz|пн|вт|ср|чт|пт|сб|вс)[.,\s]|.{1,80}<[^<>\s]+@[^<>\s]+>|.{0,40}\d{4})/iu;
 

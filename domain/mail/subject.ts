@@ -3,9 +3,9 @@ const reply =
   're|aw|antw|antwort|sv|vs|ref|rif|r|res|odp|ynt|vá|vl|atb|bls|yan|отв|ответ|απ|回复|回覆|答复|答覆|返信|답장|回信|enc re|hw';
 const forward =
   'fwd|fw|wg|tr|rv|i|enc|vb|vl|pd|vs|ilt|továbbítás|doorst|trans|továbbított|пересл|fs|πρθ|转发|轉寄|轉發|転送|전달';
-const counted = String.raw`(?:\s*[[(]\d{1,4}[\])]|\s*\^\d{1,4}|\s*\d{1,3}(?=\s*[::]))?`;
-const mark = new RegExp(String.raw`^\s*(?:${reply}|${forward})${counted}\s*[::]\s*`, 'iu');
-const forwardMark = new RegExp(String.raw`^\s*(?:${forward})${counted}\s*[::]`, 'iu');
+const counted = String.raw`(?:\s*[[(]\d{1,4}[\])]|\s*\^\d{1,4}|\s*\d{1,3}(?=\s*[:：]))?`;
+const mark = new RegExp(String.raw`^\s*(?:${reply}|${forward})${counted}\s*[:：]\s*`, 'iu');
+const forwardMark = new RegExp(String.raw`^\s*(?:${forward})${counted}\s*[:：]`, 'iu');
 const tag =
   /^\s*\[(?:external|extern|externe|externo|ext|spam|suspected spam|caution|bulk|[^\]#]{0,20}external[^\]#]{0,20})\]\s*:?\s*/iu;
 const ticketToken = /\s*\[#\d{1,12}\]\s*/gu;
