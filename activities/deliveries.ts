@@ -2,9 +2,11 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
 import {
   holdDelivery,
-  loadDelivery,
-  recordAttempt,
+  loadDeliveries,
+  recordAttempts,
+  type AttemptToRecord,
   type LoadedDelivery,
+  type RecordedAttempt,
 } from '../db/queries/deliveries.ts';
 import { retryDelayMs } from '../domain/delivery-backoff.ts';
 import type { TenantId } from '../domain/ids.ts';
@@ -12,6 +14,7 @@ import { traced } from '../telemetry/trace.ts';
 import { webhookAttempts, webhookDelay, webhookSeconds } from '../telemetry/webhook-metrics.ts';
 import type { Relay } from '../workflows/contracts/relay.ts';
 import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delivery.ts';
+import { Coalesced } from './coalesced.ts';
 import { postDelivery, unsent, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
 
@@ -51,6 +54,12 @@ export function createDeliveryActivities(
   },
   { random = Math.random }: DeliveryTuning = {},
 ) {
+  const loads = new Coalesced<TenantId, string, LoadedDelivery | null>((tenantId, ids) =>
+    loadDeliveries(deps.db, deps.keys, tenantId, ids),
+  );
+  const records = new Coalesced<TenantId, AttemptToRecord, RecordedAttempt | null>(
+    (tenantId, attempts) => recordAttempts(deps.db, tenantId, attempts),
+  );
   /** Attempts that outlasted their local activity, by delivery: the next activity waits for them. */
   const ongoing = new Map<string, Ongoing>();
 
@@ -64,7 +73,7 @@ export function createDeliveryActivities(
       deliveryId,
     }: WebhookDeliveryInput): Promise<'delivered' | 'failed' | 'retry'> {
       const tenant = tenantId as TenantId;
-      const delivery = await loadDelivery(deps.db, deps.keys, tenant, deliveryId);
+      const delivery = await loads.ask(tenant, deliveryId);
       const settled = settledOutcome(delivery);
       if (settled) return settled.state;
       const attempt = begin(tenant, delivery!);
@@ -102,7 +111,7 @@ export function createDeliveryActivities(
   }
 
   async function attempt(tenantId: TenantId, deliveryId: string): Promise<Outcome> {
-    const delivery = await loadDelivery(deps.db, deps.keys, tenantId, deliveryId);
+    const delivery = await loads.ask(tenantId, deliveryId);
     return settledOutcome(delivery) ?? untilCancelled(begin(tenantId, delivery!));
   }
 
@@ -152,8 +161,10 @@ export function createDeliveryActivities(
     const answer =
       unsent(delivery.endpoint, delivery.event) ?? (await post(tenantId, delivery, cancelled));
     const afterMs = retryDelayMs(delivery.attempts + 1, answer.retryAfterMs, random());
-    const recorded = await recordAttempt(deps.db, tenantId, delivery, {
+    const recorded = await records.ask(tenantId, {
       ...answer,
+      deliveryId: delivery.id,
+      run: delivery.run,
       nextAttemptAt: new Date(Date.now() + afterMs),
     });
     if (!recorded) return { state: 'retry', detail: 'A replay has begun meanwhile.', afterMs: 0 };

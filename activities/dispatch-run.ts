@@ -1,4 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  recordAttempts,
+  type AttemptToRecord,
+  type RecordedAttempt,
+} from '../db/queries/deliveries.ts';
 import { Pending } from '../db/queries/outbox.ts';
 import {
   claimStreamed,
@@ -6,11 +11,8 @@ import {
   loadStreamed,
   loadStreamEndpoints,
   pauseEndpoint,
-  recordStreamed,
   shiftGear,
   type ClaimedRow,
-  type RecordedFirst,
-  type StreamedAttempt,
   type StreamedDelivery,
 } from '../db/queries/stream.ts';
 import { retryDelayMs } from '../domain/delivery-backoff.ts';
@@ -47,7 +49,7 @@ const CALM_DELIVERIES = 100;
 
 interface Ended {
   readonly lane: Lane;
-  readonly attempt: StreamedAttempt;
+  readonly attempt: AttemptToRecord;
   readonly answer: DeliveryAnswer;
 }
 
@@ -286,7 +288,7 @@ export class DispatchRun {
     const attempts = ended.map(({ attempt }) => attempt);
     for (;;) {
       try {
-        const recorded = await recordStreamed(db, tenantId, attempts);
+        const recorded = await recordAttempts(db, tenantId, attempts);
         for (const { deliveryId } of attempts) this.#held.delete(deliveryId);
         this.#settle(tenantId, ended, recorded);
         return;
@@ -301,11 +303,16 @@ export class DispatchRun {
     }
   }
 
-  #settle(tenantId: TenantId, ended: readonly Ended[], recorded: readonly RecordedFirst[]): void {
+  #settle(
+    tenantId: TenantId,
+    ended: readonly Ended[],
+    recorded: readonly (RecordedAttempt | null)[],
+  ): void {
     const byId = new Map(ended.map((each) => [each.attempt.deliveryId, each]));
     const pending = new Pending(tenantId);
     const count = { delivered: 0, pending: 0, failed: 0 };
     for (const row of recorded) {
+      if (row === null) continue;
       const { attempt, answer } = byId.get(row.deliveryId)!;
       count[row.status] += 1;
       webhookAttempts.inc({ outcome: row.status });

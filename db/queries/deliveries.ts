@@ -39,46 +39,61 @@ export interface LoadedDelivery {
   };
 }
 
+/** One delivery, or null where there is none. */
 export async function loadDelivery(
   db: Db,
   keys: KeyRing,
   tenantId: TenantId,
   deliveryId: string,
 ): Promise<LoadedDelivery | null> {
-  const row = await inTenant(db, tenantId, (tx) =>
+  return (await loadDeliveries(db, keys, tenantId, [deliveryId]))[0] ?? null;
+}
+
+/** Each of these, in order; null where there is none. */
+export async function loadDeliveries(
+  db: Db,
+  keys: KeyRing,
+  tenantId: TenantId,
+  ids: readonly string[],
+): Promise<(LoadedDelivery | null)[]> {
+  const rows = await inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('deliveries as d')
       .innerJoin('events as v', 'v.id', 'd.event_id')
       .innerJoin('webhook_endpoints as e', 'e.id', 'd.endpoint_id')
-      .select(['d.run', 'd.status', 'd.attempt_count', 'd.budget', 'd.next_attempt_at'])
-      .select(['d.created_at', 'd.traceparent'])
+      .select(['d.id as delivery_id', 'd.run', 'd.status', 'd.attempt_count', 'd.budget'])
+      .select(['d.next_attempt_at', 'd.created_at', 'd.traceparent'])
       .select(['v.id as event_id', 'v.type', 'v.timestamp', 'v.sequence', 'v.ticket_id', 'v.data'])
       .select(['e.id', 'e.url', 'e.secret', 'e.headers', 'e.timeout_seconds', 'e.verify_ssl'])
       .select(['e.is_active', 'e.deleted_at'])
       .where('d.tenant_id', '=', tenantId)
-      .where('d.id', '=', deliveryId)
-      .executeTakeFirst(),
+      .where(sql<boolean>`d.id = any(${ids}::text[])`)
+      .execute(),
   );
-  if (!row) return null;
-  return {
-    id: deliveryId,
-    run: row.run,
-    status: row.status,
-    attempts: row.attempt_count,
-    budget: row.budget,
-    nextAttemptAt: row.next_attempt_at,
-    dueAt: row.next_attempt_at ?? row.created_at,
-    traceparent: row.traceparent,
-    event: presentEvent({ ...row, id: row.event_id }),
-    endpoint: {
-      state: row.deleted_at ? 'deleted' : row.is_active ? 'active' : 'inactive',
-      url: row.url,
-      secret: openSecret(keys, row),
-      headers: openHeaders(keys, row),
-      timeoutMs: row.timeout_seconds * 1000,
-      verifyTls: row.verify_ssl,
-    },
-  };
+  const byId = new Map(rows.map((row) => [row.delivery_id, row]));
+  return ids.map((id) => {
+    const row = byId.get(id);
+    if (!row) return null;
+    return {
+      id,
+      run: row.run,
+      status: row.status,
+      attempts: row.attempt_count,
+      budget: row.budget,
+      nextAttemptAt: row.next_attempt_at,
+      dueAt: row.next_attempt_at ?? row.created_at,
+      traceparent: row.traceparent,
+      event: presentEvent({ ...row, id: row.event_id }),
+      endpoint: {
+        state: row.deleted_at ? 'deleted' : row.is_active ? 'active' : 'inactive',
+        url: row.url,
+        secret: openSecret(keys, row),
+        headers: openHeaders(keys, row),
+        timeoutMs: row.timeout_seconds * 1000,
+        verifyTls: row.verify_ssl,
+      },
+    };
+  });
 }
 
 export interface AttemptRecord {
@@ -94,48 +109,88 @@ export interface AttemptRecord {
   readonly nextAttemptAt: Date;
 }
 
-/** What became of the delivery; null where a replay has begun a new run meanwhile. */
-export type RecordedAttempt = {
-  readonly status: DeliveryStatus;
-  readonly attempt: number;
-} | null;
+/** One attempt, and what it makes of its delivery. */
+export interface AttemptToRecord extends AttemptRecord {
+  readonly deliveryId: string;
+  readonly run: number;
+}
 
-/** Writes an attempt and what it makes of the delivery, in one statement. The count on the locked row numbers it. */
+export interface RecordedAttempt {
+  readonly deliveryId: string;
+  readonly eventId: string;
+  readonly endpointId: string;
+  readonly type: string;
+  readonly run: number;
+  readonly attempt: number;
+  readonly budget: number;
+  readonly status: DeliveryStatus;
+}
+
+/** Writes one attempt; null where a replay has begun a new run meanwhile. */
 export async function recordAttempt(
   db: Db,
   tenantId: TenantId,
   { id, run }: Pick<LoadedDelivery, 'id' | 'run'>,
   record: AttemptRecord,
-): Promise<RecordedAttempt> {
+): Promise<RecordedAttempt | null> {
+  const [recorded] = await recordAttempts(db, tenantId, [{ ...record, deliveryId: id, run }]);
+  return recorded ?? null;
+}
+
+/**
+ * Writes attempts and what they make of their deliveries, in one statement; the count on the locked row numbers them.
+ * Each delivery at most once. A streamed one that is still pending leaves the stream: it is to get a workflow. Answers
+ * in order, null for those that a replay has begun anew meanwhile.
+ */
+export async function recordAttempts(
+  db: Db,
+  tenantId: TenantId,
+  attempts: readonly AttemptToRecord[],
+): Promise<(RecordedAttempt | null)[]> {
+  const column = <T>(read: (attempt: AttemptToRecord) => T) => attempts.map(read);
   const { rows } = await inTenant(db, tenantId, (tx) =>
-    sql<{ status: DeliveryStatus; attempt: number }>`
-      with judged as (
-        select id, attempt_count + 1 as number,
-               case when status = 'delivered' or ${record.delivered} then 'delivered'
-                    when status = 'failed' or ${record.final} or attempt_count + 1 >= budget then 'failed'
+    sql<RecordedAttempt>`
+      with given as (
+        select * from unnest(
+          ${column((a) => a.deliveryId)}::text[], ${column((a) => a.run)}::int[],
+          ${column((a) => a.at)}::timestamptz[], ${column((a) => a.delivered)}::boolean[],
+          ${column((a) => a.final)}::boolean[], ${column((a) => a.statusCode)}::int[],
+          ${column((a) => Math.round(a.durationMs))}::int[], ${column((a) => a.error)}::text[],
+          ${column((a) => a.responseStart)}::text[], ${column((a) => a.nextAttemptAt)}::timestamptz[]
+        ) as g(id, given_run, at, delivered, final, status_code, duration_ms, error, response_start, next_at)
+      ), judged as (
+        select d.id, g.given_run,
+               case when d.status = 'delivered' or g.delivered then 'delivered'
+                    when d.status = 'failed' or g.final or d.attempt_count + 1 >= d.budget then 'failed'
                     else 'pending' end as outcome
-          from deliveries
-         where tenant_id = ${tenantId} and id = ${id} and run = ${run}
-           for update
+          from deliveries d join given g on g.id = d.id and g.given_run = d.run
+         where d.tenant_id = ${tenantId}
+           for no key update of d
       ), updated as (
         update deliveries d
-           set attempt_count = j.number,
+           set attempt_count = d.attempt_count + 1,
                status = j.outcome,
                started = true,
-               next_attempt_at = case when j.outcome = 'pending' then ${record.nextAttemptAt}::timestamptz end,
+               streamed = d.streamed and j.outcome <> 'pending',
+               next_attempt_at = case when j.outcome = 'pending' then g.next_at end,
                finished_at = case when j.outcome <> 'pending' then coalesce(d.finished_at, now()) end,
-               leased_until = ${record.nextAttemptAt}::timestamptz + ${OVERDUE_LEASE}::interval
-          from judged j where d.id = j.id
-        returning j.number, j.outcome
+               leased_until = case when d.streamed then now() + ${CLAIM_LEASE}::interval
+                                   else g.next_at + ${OVERDUE_LEASE}::interval end
+          from judged j join given g on g.id = j.id
+         where d.id = j.id
+        returning d.id, d.event_id, d.endpoint_id, d.type, d.run, d.attempt_count, d.budget, d.status
+      ), written as (
+        insert into delivery_attempts
+          (tenant_id, delivery_id, run, number, at, status_code, duration_ms, error, response_start)
+        select ${tenantId}, u.id, u.run, u.attempt_count, g.at, g.status_code, g.duration_ms, g.error, g.response_start
+          from updated u join given g on g.id = u.id
       )
-      insert into delivery_attempts
-        (tenant_id, delivery_id, run, number, at, status_code, duration_ms, error, response_start)
-      select ${tenantId}, ${id}, ${run}, number, ${record.at}::timestamptz, ${record.statusCode}::int,
-             ${Math.round(record.durationMs)}::int, ${record.error}, ${record.responseStart}
-        from updated
-      returning number as attempt, (select outcome from updated) as status`.execute(tx),
+      select id as "deliveryId", event_id as "eventId", endpoint_id as "endpointId", type, run,
+             attempt_count as attempt, budget, status
+        from updated`.execute(tx),
   );
-  return rows[0] ?? null;
+  const byId = new Map(rows.map((row) => [row.deliveryId, row]));
+  return attempts.map(({ deliveryId }) => byId.get(deliveryId) ?? null);
 }
 
 /** Says that an attempt is under way until then, so that nobody begins another; without effect once it is on record. */

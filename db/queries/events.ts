@@ -54,21 +54,16 @@ export async function writeEvents(
     return wanted.map((event) => ({ endpoint, event, streamed, id: newId('delivery') }));
   });
   if (deliveries.length === 0) return;
-  await tx
-    .insertInto('deliveries')
-    .values(
-      deliveries.map(({ endpoint, event, streamed, id }) => ({
-        id,
-        tenant_id: pending.tenantId,
-        event_id: event.id,
-        endpoint_id: endpoint.id,
-        type: event.type,
-        budget: endpoint.max_retries + 1,
-        streamed,
-        leased_until: streamed ? sql<Date>`now()` : sql<Date>`now() + ${DELIVERY_LEASE}::interval`,
-      })),
-    )
-    .execute();
+  const column = <T>(read: (delivery: (typeof deliveries)[number]) => T) => deliveries.map(read);
+  await sql`
+    insert into deliveries (id, tenant_id, event_id, endpoint_id, type, budget, streamed, leased_until)
+    select id, ${pending.tenantId}, event_id, endpoint_id, type, budget, streamed,
+           now() + case when streamed then '0'::interval else ${DELIVERY_LEASE}::interval end
+      from unnest(${column(({ id }) => id)}::text[], ${column(({ event }) => event.id)}::text[],
+                  ${column(({ endpoint }) => endpoint.id)}::text[], ${column(({ event }) => event.type)}::text[],
+                  ${column(({ endpoint }) => endpoint.max_retries + 1)}::int[],
+                  ${column(({ streamed }) => streamed)}::boolean[])
+        as new(id, event_id, endpoint_id, type, budget, streamed)`.execute(tx);
   for (const { endpoint, event, streamed, id } of deliveries) {
     if (streamed) pending.streamed = true;
     else

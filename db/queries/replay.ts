@@ -109,7 +109,9 @@ async function begin(
   );
   if (streamed) pending.streamed = true;
   const handed = new Set(own);
-  pending.deliveries.push(...rows.filter((row) => handed.has(row.deliveryId)));
+  const pinned = endpoint.delivery_mode === 'workflow';
+  const leased = rows.filter((row) => handed.has(row.deliveryId));
+  pending.deliveries.push(...leased.map((row) => ({ ...row, pinned })));
 }
 
 /** A `ping` event and its delivery to one endpoint alone; null where there is no such endpoint. */

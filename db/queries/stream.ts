@@ -1,18 +1,14 @@
 import { sql } from 'kysely';
 import type { DomainEvent } from '../../domain/events.ts';
 import type { EndpointId, TenantId } from '../../domain/ids.ts';
-import type { DeliveryStatus } from '../../domain/webhook.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db } from '../connection.ts';
-import type { AttemptRecord, LoadedDelivery } from './deliveries.ts';
+import type { LoadedDelivery } from './deliveries.ts';
 import { openHeaders, openSecret } from './endpoints.ts';
 import { presentEvent } from './events.ts';
 
 /** How long a dispatcher that fell silent keeps its rows; a living one renews them. */
 const LEASE = '15 seconds';
-/** For handing a delivery whose first attempt failed to Temporal, before the drain does. */
-const HAND_OVER_LEASE = '30 seconds';
-
 export interface ClaimedRow {
   readonly tenant_id: TenantId;
   readonly delivery_id: string;
@@ -115,73 +111,6 @@ export async function loadStreamEndpoints(
       },
     ]),
   );
-}
-
-export interface StreamedAttempt extends AttemptRecord {
-  readonly deliveryId: string;
-  readonly run: number;
-}
-
-export interface RecordedFirst {
-  readonly deliveryId: string;
-  readonly eventId: string;
-  readonly endpointId: string;
-  readonly type: string;
-  readonly run: number;
-  readonly attempt: number;
-  readonly budget: number;
-  readonly status: DeliveryStatus;
-}
-
-/**
- * Writes many attempts and what they make of their deliveries, in one statement. Those that are still pending leave the
- * stream: they are to get workflows. Missing in the answer are those that a replay has begun anew meanwhile.
- */
-export async function recordStreamed(
-  db: Db,
-  tenantId: TenantId,
-  attempts: readonly StreamedAttempt[],
-): Promise<RecordedFirst[]> {
-  const column = <T>(read: (attempt: StreamedAttempt) => T) => attempts.map(read);
-  const { rows } = await inTenant(db, tenantId, (tx) =>
-    sql<RecordedFirst>`
-      with given as (
-        select * from unnest(
-          ${column((a) => a.deliveryId)}::text[], ${column((a) => a.run)}::int[],
-          ${column((a) => a.at)}::timestamptz[], ${column((a) => a.delivered)}::boolean[],
-          ${column((a) => a.final)}::boolean[], ${column((a) => a.statusCode)}::int[],
-          ${column((a) => Math.round(a.durationMs))}::int[], ${column((a) => a.error)}::text[],
-          ${column((a) => a.responseStart)}::text[], ${column((a) => a.nextAttemptAt)}::timestamptz[]
-        ) as g(id, given_run, at, delivered, final, status_code, duration_ms, error, response_start, next_at)
-      ), updated as (
-        update deliveries d
-           set attempt_count = d.attempt_count + 1,
-               started = true,
-               streamed = d.streamed and (g.delivered or g.final or d.attempt_count + 1 >= d.budget),
-               status = case when d.status <> 'pending' then d.status
-                             when g.delivered then 'delivered'
-                             when g.final or d.attempt_count + 1 >= d.budget then 'failed'
-                             else 'pending' end,
-               next_attempt_at = case when d.status = 'pending' and not g.delivered and not g.final
-                                       and d.attempt_count + 1 < d.budget then g.next_at end,
-               finished_at = case when d.status = 'pending' and not g.delivered and not g.final
-                                   and d.attempt_count + 1 < d.budget then null
-                                  else coalesce(d.finished_at, now()) end,
-               leased_until = now() + ${HAND_OVER_LEASE}::interval
-          from given g
-         where d.tenant_id = ${tenantId} and d.id = g.id and d.run = g.given_run
-        returning d.id, d.event_id, d.endpoint_id, d.type, d.run, d.attempt_count, d.budget, d.status
-      ), written as (
-        insert into delivery_attempts
-          (tenant_id, delivery_id, run, number, at, status_code, duration_ms, error, response_start)
-        select ${tenantId}, u.id, u.run, u.attempt_count, g.at, g.status_code, g.duration_ms, g.error, g.response_start
-          from updated u join given g on g.id = u.id
-      )
-      select id as "deliveryId", event_id as "eventId", endpoint_id as "endpointId", type, run,
-             attempt_count as attempt, budget, status
-        from updated`.execute(tx),
-  );
-  return rows;
 }
 
 /** For rows that are still held: `renew` for those under way, `release` for those that were not begun. */

@@ -9,6 +9,7 @@ import type { Workflow } from '@temporalio/common';
 import { DeliveryGate } from './delivery-gate.ts';
 import type { TemporalTarget } from '../../config/config.ts';
 import type { Db } from '../../db/connection.ts';
+import { Coalesced } from '../../activities/coalesced.ts';
 import { markStarted } from '../../db/queries/deliveries.ts';
 import { leaveToDispatcher } from '../../db/queries/stream.ts';
 import { notifyStream } from '../../db/queries/stream-wake.ts';
@@ -80,6 +81,10 @@ export class TemporalRelay implements Relay {
   readonly #target: TemporalTarget;
   readonly #log: Logger;
   #eager: Client | null = null;
+  readonly #marks = new Coalesced<TenantId, string, null>(async (tenantId, ids) => {
+    await markStarted(this.#db, tenantId, ids);
+    return ids.map(() => null);
+  });
   readonly #gate = new DeliveryGate();
   /** This process runs deliveries, too: it hears when a first attempt has ended. */
   #hearsEnds = false;
@@ -162,7 +167,7 @@ export class TemporalRelay implements Relay {
     }
     try {
       await clearOutbox(this.#db, work.tenantId as TenantId, done);
-      if (started.length > 0) await markStarted(this.#db, work.tenantId as TenantId, started);
+      await Promise.all(started.map((id) => this.#marks.ask(work.tenantId as TenantId, id)));
     } catch (error) {
       this.#log.warn(
         { tenant: work.tenantId, err: error },
@@ -282,7 +287,7 @@ export class TemporalRelay implements Relay {
     } catch (error) {
       if (error instanceof WorkflowUpdateFailedError) throw error;
       throw new TemporalUnavailable(
-        'The ticket’s workflow did not answer in time. The command is kept: send it again with the same Idempotency-Key.',
+        'The ticket’s workflow did not answer in time. Send it again in a moment; a POST with the same Idempotency-Key, so that it is done once.',
         { cause: error },
       );
     }

@@ -53,13 +53,13 @@ export async function startDispatching() {
       const main = fileURLToPath(new URL('../../../workers/main.ts', import.meta.url));
       const child = spawn(process.execPath, [main, '--role', 'deliveries'], {
         env: { ...process.env, ...env, POSTROOM_LOG_LEVEL: 'info' },
-        stdio: ['ignore', 'pipe', 'inherit'],
+        stdio: ['ignore', 'ignore', 'pipe'],
       });
       children.push(child);
       await new Promise<void>((ready, failed) => {
         child.once('exit', (code) => failed(new Error(`The worker process ended with ${code}.`)));
-        child.stdout!.on('data', (chunk: Buffer) => {
-          if (chunk.includes('"running"')) ready();
+        child.stderr.on('data', (chunk: Buffer) => {
+          if (chunk.includes('"msg":"running"')) ready();
         });
       });
       return child;

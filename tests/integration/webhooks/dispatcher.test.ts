@@ -88,6 +88,7 @@ describe('the dispatcher', () => {
 
   it('shifts too when many transactions come at once with one event each', async () => {
     const { sink, id } = await receiver();
+    sink.answerWith({ delayMs: 200 }); // so that workflows keep their places a while
     await Promise.all(Array.from({ length: 300 }, () => product.raise(1)));
     await sink.waitFor(300, 30_000);
     await eventually(async () =>

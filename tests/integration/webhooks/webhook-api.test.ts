@@ -69,7 +69,12 @@ describe('webhook endpoints', () => {
       description: '',
       headers: {},
     });
-    expect((await acme.call('GET', `${ENDPOINTS}/${endpoint.id}`)).body).toEqual(endpoint);
+    expect((await acme.call('GET', `${ENDPOINTS}/${endpoint.id}`)).body).toEqual({
+      ...endpoint,
+      gear: 'workflow',
+      waiting: 0,
+      paused_until: null,
+    });
     expect((await acme.call('GET', ENDPOINTS)).text).not.toContain(secret);
   });
 
@@ -178,7 +183,7 @@ describe('deliveries', () => {
   beforeEach(async () => {
     for (const { id: old } of (await acme.call('GET', `${ENDPOINTS}?limit=200`)).body.data)
       await acme.call('DELETE', `${ENDPOINTS}/${old}`);
-    ({ id } = await make({ events: ['*'], max_retries: 2 }));
+    ({ id } = await make({ events: ['*'], max_retries: 2, delivery_mode: 'workflow' }));
   });
   const flushed = () => api.relay.flushed.flatMap((work) => work.deliveries);
 

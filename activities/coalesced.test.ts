@@ -1,0 +1,34 @@
+import { expect, test } from '@jest/globals';
+import { Coalesced } from './coalesced.ts';
+
+test('what is asked while a statement is under way becomes one statement', async () => {
+  const batches: string[][] = [];
+  const asked = new Coalesced<string, string, string>(async (key, items) => {
+    batches.push([...items]);
+    await Promise.resolve();
+    return items.map((item) => `${key}/${item}`);
+  });
+  const answers = await Promise.all(['a', 'b', 'c'].map((item) => asked.ask('one', item)));
+  expect(answers).toEqual(['one/a', 'one/b', 'one/c']);
+  expect(batches).toEqual([['a'], ['b', 'c']]);
+  expect(await asked.ask('one', 'd')).toBe('one/d');
+});
+
+test('keys are never mixed', async () => {
+  const keys: string[] = [];
+  const asked = new Coalesced<string, number, number>(async (key, items) => {
+    keys.push(key);
+    return items;
+  });
+  await Promise.all([asked.ask('one', 1), asked.ask('two', 2), asked.ask('two', 3)]);
+  expect(keys.sort()).toEqual(['one', 'two', 'two']);
+});
+
+test('one that fails does not fail the others of its batch', async () => {
+  const asked = new Coalesced<string, number, number>(async (_, items) => {
+    if (items.includes(2)) throw new Error('two');
+    return items;
+  });
+  const outcomes = await Promise.allSettled([1, 2, 3].map((item) => asked.ask('key', item)));
+  expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+});
