@@ -180,7 +180,10 @@ export interface Database {
     send_by: MaybeTime;
     error: MaybeJson;
     traceparent: Generated<string | null>;
+    /** Of the parser that made it; null for what was written here, and before versions were kept. */
+    parser_version: number | null;
   };
+  sender_hours: { tenant_id: string; hour: Time; sender: Buffer; messages: number };
   attachments: {
     id: string;
     tenant_id: string;

@@ -79,6 +79,15 @@ export class ThreadIndex {
     return this.#ours.has(addressKey(base));
   }
 
+  /**
+   * Whether we sent this mail ourselves: its own Message-ID carries our keyed hash, or our header stands on a mail from
+   * an address of ours (relays rewrite Message-IDs). A customer's answer bears neither.
+   */
+  isOurOwn({ message, threading, loopHeaders }: Mail & Pick<ParsedMail, 'loopHeaders'>): boolean {
+    if (threading.messageId !== null && this.#readMinted(threading.messageId) !== null) return true;
+    return loopHeaders.origins.length > 0 && this.isOurs(message.sender?.address ?? '');
+  }
+
   keysOf({ message, threading }: Mail): ThreadKeys {
     return {
       sender: message.sender?.address ?? null,
