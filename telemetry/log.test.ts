@@ -33,7 +33,10 @@ describe('the log', () => {
 
   it('cuts fields that hold secrets and texts', () => {
     const text = logged((log) =>
-      log.info({ password: 'hunter2', settings: { token: 'hunter2', subject: 'hunter2' } }),
+      log.info({
+        password: 'hunter2',
+        settings: { token: 'hunter2', list: [{ subject: 'hunter2' }] },
+      }),
     );
     expect(text).not.toContain('hunter2');
   });

@@ -14,17 +14,37 @@ export function createLogger(level: string, destination?: { write(line: string):
       base: undefined,
       timestamp: pino.stdTimeFunctions.isoTime,
       serializers: { err: withoutPersons },
-      hooks: { streamWrite: (line) => line.replaceAll(ADDRESS, '[address]') },
-      redact: { paths: FIELDS.flatMap((name) => [name, `*.${name}`]), censor: '[cut]' },
+      formatters: { log: (fields) => withoutTexts(fields, 0) },
+      hooks: { streamWrite: withoutAddresses },
     },
     destination ?? pino.destination({ fd: 2, sync: true }),
   );
 }
 
-/** A domain has a dot and ends in letters: `7@mailboxes` and `pino@10.4.0` are none. */
-const ADDRESS = /[\p{L}\p{N}.!#$%&'*+=?^_`|~-]+@[\p{L}\p{N}.-]+\.\p{L}{2,}/gu;
+type Fields = Record<string, unknown>;
 
-const FIELDS = [
+const DEEPEST = 4;
+
+/** A copy is made only where something is cut: most lines have nothing. */
+function withoutTexts(fields: Fields, depth: number): Fields {
+  let copy: Fields | undefined;
+  for (const name in fields) {
+    const value = fields[name];
+    const kept = CUT.has(name) ? '[cut]' : shown(value, depth);
+    if (kept !== value) (copy ??= { ...fields })[name] = kept;
+  }
+  return copy ?? fields;
+}
+
+function shown(value: unknown, depth: number): unknown {
+  if (typeof value !== 'object' || value === null || value instanceof Error) return value;
+  if (depth === DEEPEST) return '[deep]';
+  if (!Array.isArray(value)) return withoutTexts(value as Fields, depth + 1);
+  const hasObjects = value.some((item) => typeof item === 'object' && item !== null);
+  return hasObjects ? value.map((item) => shown(item, depth + 1)) : value;
+}
+
+const CUT: ReadonlySet<string> = new Set([
   'password',
   'token',
   'authorization',
@@ -41,4 +61,15 @@ const FIELDS = [
   'html',
   'content',
   'body',
-];
+]);
+
+function withoutAddresses(line: string): string {
+  return line.includes('@') ? line.replaceAll(ADDRESS, '[address]') : line;
+}
+
+/**
+ * A domain has a dot and ends in letters: `7@mailboxes` and `pino@10.4.0` are none. It is looked for from the beginning
+ * of a word alone, so that a long line takes no longer than its length.
+ */
+const LOCAL = String.raw`[\p{L}\p{N}.!#$%&'*+=?^_\u0060|~-]`;
+const ADDRESS = new RegExp(String.raw`(?<!${LOCAL})${LOCAL}+@[\p{L}\p{N}.-]+\.\p{L}{2,}`, 'gu');
