@@ -33,6 +33,7 @@ export async function addChannel(
   tenant: Tenant,
   server: Dovecot,
   user: DovecotUser,
+  more: Readonly<Record<string, unknown>> = {},
 ): Promise<string> {
   const { id } = await tenant.call<{ id: string }>(product, 'POST', '/v1/channels', {
     provider: 'imap',
@@ -43,6 +44,7 @@ export async function addChannel(
       security: 'none',
       ...user,
       import_since: FIRST_DELIVERY.toISOString().slice(0, 10),
+      ...more,
     },
   });
   return id;

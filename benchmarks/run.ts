@@ -3,10 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Figure } from './contract.ts';
+import { deliveries } from './deliveries.ts';
+import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
+import { reply } from './reply.ts';
 import { table } from './table.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [mailbox];
+const BENCHMARKS: readonly Benchmark[] = [mailbox, idle, reply, deliveries];
 
 const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--full] [--json FILE]
 

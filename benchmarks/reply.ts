@@ -1,0 +1,61 @@
+import type { Benchmark, BenchmarkOptions, Figure } from './contract.ts';
+import { openScene, percentile, plainMail, tickets, type Scene } from './scene.ts';
+
+const TARGET_P95_MS = 60;
+const TICKETS = 50;
+
+export const reply: Benchmark = {
+  name: 'reply',
+  about: 'an agent’s reply until the API accepts it, one at a time',
+  async run({ quick, say }: BenchmarkOptions): Promise<Figure[]> {
+    const mails = Array.from({ length: quick ? 10 : TICKETS }, (_, at) => plainMail(`Case ${at}`));
+    const scene = await openScene(mails);
+    try {
+      const ids = (await tickets(scene)).map(({ id }) => id);
+      const read = await timed(ids, (id) => scene.call('GET', `/v1/tickets/${id}`));
+      // The first reply to a ticket wakes its workflow, which sleeps from its start.
+      const waking = await timed(ids, answer(scene));
+      const further = await timed([...ids, ...ids, ...ids], answer(scene));
+      say(`read ${written(read)}; waking ${written(waking)}; further ${written(further)}`);
+      await scene.sink.waitFor(ids.length * 4, 120_000);
+      say(`all ${ids.length * 4} have reached the mail server`);
+      const all = [...waking, ...further];
+      const ceiling = `a read by the API: ${percentile(read, 95).toFixed(0)} ms`;
+      return [
+        { name: 'p50', value: percentile(all, 50), unit: 'ms', ceiling },
+        {
+          name: 'p95',
+          value: percentile(all, 95),
+          unit: 'ms',
+          target: { atMost: TARGET_P95_MS },
+          ceiling,
+        },
+        { name: 'the first to a sleeping ticket, p95', value: percentile(waking, 95), unit: 'ms' },
+      ];
+    } finally {
+      await scene.close();
+    }
+  },
+};
+
+function answer({ call }: Scene) {
+  return (id: string) =>
+    call('POST', `/v1/tickets/${id}/messages`, { text: 'We look into it and write again.' });
+}
+
+async function timed(
+  ids: readonly string[],
+  work: (id: string) => Promise<unknown>,
+): Promise<number[]> {
+  const times: number[] = [];
+  for (const id of ids) {
+    const began = performance.now();
+    await work(id);
+    times.push(performance.now() - began);
+  }
+  return times;
+}
+
+function written(times: readonly number[]): string {
+  return `p50 ${percentile(times, 50).toFixed(0)} ms, p95 ${percentile(times, 95).toFixed(0)} ms`;
+}
