@@ -1,12 +1,13 @@
 import type { Express, RequestHandler } from 'express';
 import { serve, setup } from 'swagger-ui-express';
-import { pingDatabase } from '../db/queries/health.ts';
+import { proveStorage } from '../db/queries/health.ts';
 import { registry } from '../telemetry/metrics.ts';
 import type { ApiDeps, ReadinessPart } from './deps.ts';
 import { openApiDocument } from './openapi.ts';
 import type { AnyRoute } from './route.ts';
 
 const PATIENCE_MS = 3_000;
+const CURE_OF_DATABASE = 'Start Postgres, mend DATABASE_URL, or give its disk more room.';
 
 /** What needs no key: health, metrics, documentation. */
 export function mountService(app: Express, deps: ApiDeps, routes: readonly AnyRoute[]): void {
@@ -46,9 +47,7 @@ function named(route: string): RequestHandler {
 }
 
 async function readiness(deps: ApiDeps): Promise<ReadinessPart[]> {
-  const database = part('database', 'Start Postgres, or mend DATABASE_URL.', () =>
-    pingDatabase(deps.db),
-  );
+  const database = part('database', CURE_OF_DATABASE, () => proveStorage(deps.db));
   const others = deps.readiness
     ? within(deps.readiness()).catch((error: unknown) => [
         { name: 'temporal', ok: false, detail: `Its state can't be read: ${message(error)}` },

@@ -4,7 +4,7 @@ import type { ReadinessPart } from '../api/deps.ts';
 import { startApi } from '../api/main.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { pingDatabase } from '../db/queries/health.ts';
+import { proveStorage } from '../db/queries/health.ts';
 import { readBacklog } from '../db/queries/backlog.ts';
 import { watchBacklog } from '../telemetry/backlog-metrics.ts';
 import { startTracing } from '../telemetry/tracing.ts';
@@ -75,14 +75,14 @@ export async function startRoles(
 
 async function databaseReadiness({ db }: OpenDeps): Promise<ReadinessPart> {
   try {
-    await pingDatabase(db);
+    await proveStorage(db);
     return { name: 'database', ok: true, detail: '' };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return {
       name: 'database',
       ok: false,
-      detail: `${reason}. Start Postgres, or mend DATABASE_URL.`,
+      detail: `${reason}. Start Postgres, mend DATABASE_URL, or give its disk more room.`,
     };
   }
 }

@@ -4,6 +4,10 @@ import { TemporalUnavailable } from '../../workflows/contracts/relay.ts';
 import { Problem, sendProblem, unavailable } from '../problem.ts';
 import { requestId } from './request-id.ts';
 
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const DISK_FULL = '53100';
+const FULL_DISK_SECONDS = 60;
+
 /** The last word on every error: a problem document, and a log line where it is our fault. */
 export function answerErrors(log: Logger): ErrorRequestHandler {
   return (error: unknown, _req, res, _next) => {
@@ -27,6 +31,12 @@ export function asProblem(error: unknown): Problem {
     return unavailable(
       'temporal_unavailable',
       'Temporal does not answer just now; what you sent is kept. Repeat it with the same Idempotency-Key.',
+    );
+  if ((error as { code?: unknown } | null)?.code === DISK_FULL)
+    return unavailable(
+      'database_full',
+      'The database has no room on its disk just now; try again.',
+      FULL_DISK_SECONDS,
     );
   if (isDatabaseAway(error))
     return unavailable('database_unavailable', 'The database does not answer just now; try again.');

@@ -181,6 +181,6 @@ async function untilReady(
     if (found.every(({ status }) => status === 200)) return;
     if (Date.now() > deadline)
       throw new Error(`Not ready after ${withinMs / 1000} s: ${JSON.stringify(found)}`);
-    await sleep(50);
+    await sleep(150);
   }
 }
