@@ -27,7 +27,7 @@ import {
   type CommandOutcome,
   type CommandUpdate,
 } from '../../workflows/contracts/ticket.ts';
-import { testDatabase } from '../harness/index.ts';
+import { testDatabase } from '../harness/database.ts';
 import { ACTOR, keepingSender, openTicket, seedTenant } from './ticket-seed.ts';
 
 // Failing sends are part of the tests.
