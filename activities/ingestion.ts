@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
-import { inTenant } from '../db/connection.ts';
+import { inTenant, type Db } from '../db/connection.ts';
 import { putBlob, readBlob, readBlobs, type StoredBlob } from '../db/queries/blobs.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import { ingestBatch, type ParsedSource } from '../db/queries/ingest.ts';
 import { setAside, stagedSources, type StagedSource } from '../db/queries/staged.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
-import { parseMail, type AttachmentSink } from '../domain/mail/parse.ts';
+import { parseMail, type AttachmentSink, type MailContext } from '../domain/mail/parse.ts';
 import type { MessageChannel } from '../domain/message.ts';
 import { ingestDelay, setAsideSources } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
@@ -173,12 +173,8 @@ async function parseOne(
 ): Promise<ParsedStaged> {
   const contents: (Buffer | StoredBlob)[] = [];
   const mail = await parseMail(bytes, {
-    receivedAt: source.received_at,
-    channel: channel.provider as MessageChannel,
-    ...(source.envelope
-      ? { envelope: { from: source.envelope.from, to: [...source.envelope.to] } }
-      : {}),
-    onAttachment: keepAttachments(deps, channel.facts.tenantId, contents),
+    ...mailContext(source, channel.provider),
+    onAttachment: keepAttachments(deps.db, channel.facts.tenantId, contents),
   });
   return {
     sourceId: source.id,
@@ -191,9 +187,26 @@ async function parseOne(
   };
 }
 
+/** What is known of a mail beside its bytes. */
+export function mailContext(
+  {
+    received_at: receivedAt,
+    envelope,
+    meta,
+  }: Pick<StagedSource, 'received_at' | 'envelope' | 'meta'>,
+  provider: string,
+): MailContext {
+  return {
+    receivedAt,
+    channel: provider as MessageChannel, // only mail's channels stage mail
+    ...(envelope ? { envelope: { from: envelope.from, to: [...envelope.to] } } : {}),
+    ...(meta?.oversize ? { oversize: { size: meta.size ?? null } } : {}),
+  };
+}
+
 /** Small attachments are stored with their message; a large one streams to the database as it is decoded. */
-function keepAttachments(
-  deps: Deps,
+export function keepAttachments(
+  db: Db,
   tenantId: TenantId,
   contents: (Buffer | StoredBlob)[],
 ): AttachmentSink {
@@ -210,7 +223,7 @@ function keepAttachments(
       held.push(next.value);
       size += next.value.length;
     }
-    contents[index] = await putBlob(deps.db, tenantId, joined(held, iterator));
+    contents[index] = await putBlob(db, tenantId, joined(held, iterator));
   };
 }
 

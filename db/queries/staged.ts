@@ -7,6 +7,8 @@ export interface StagedSource {
   readonly sha256: Buffer;
   readonly size: number;
   readonly envelope: { readonly from: string | null; readonly to: readonly string[] } | null;
+  /** `oversize`: only the headers were fetched, of a mail of `size` bytes. */
+  readonly meta: { readonly oversize?: boolean; readonly size?: number } | null;
   readonly received_at: Date;
   readonly staged_at: Date;
   /** The trace in which it was staged (W3C Trace Context). */
@@ -23,7 +25,7 @@ export async function stagedSources(
   const rows = await inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('sources')
-      .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'received_at'])
+      .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'meta', 'received_at'])
       .select(['staged_at', 'traceparent'])
       .where('channel_id', '=', channelId)
       .where('status', '=', 'staged')

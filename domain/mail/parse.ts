@@ -33,6 +33,8 @@ export interface MailContext {
   trustedServers?: readonly string[];
   /** Takes the attachments' bytes; without it they are hashed and passed over. */
   onAttachment?: AttachmentSink;
+  /** Of a mail too large to be fetched only the headers came; its size in bytes, null where unknown. */
+  oversize?: { size: number | null } | null;
   /** Keeps the attachments' bytes in memory, in `content`. */
   keepContent?: boolean;
 }
@@ -85,11 +87,17 @@ export async function parseMail(
     ? keepInto(contents)
     : (context.onAttachment ?? discardAttachment);
   const mime = await readMime(Buffer.isBuffer(source) ? Readable.from([source]) : source, sink);
+  if (context.oversize) mime.notes.push(oversizeNote(context.oversize.size));
   const bounded = boundHtml(mime);
   const html = readHtml(bounded, mime.notes);
   const text = readText(mime, bounded);
   const attachments = describeAttachments(mime, html, contents);
   return assemble(mime, { text, html, attachments, context });
+}
+
+function oversizeNote(size: number | null): string {
+  const megabytes = size === null ? '' : ` (${Math.ceil(size / 1_000_000)} MB)`;
+  return `The mail was too large${megabytes}: only its headers were fetched; all of it is in the mailbox.`;
 }
 
 function keepInto(contents: Map<number, Buffer>): AttachmentSink {
@@ -202,7 +210,13 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     attachments: body.attachments.map(asNormalizedAttachment),
     ...(authentication ? { authentication: authentication.verdicts } : {}),
     ...(classified.bounce ? { bounce: classified.bounce } : {}),
-    metadata: { service_specific_data: {}, platform_specific: platformSpecific(mime, text) },
+    metadata: {
+      service_specific_data: {},
+      platform_specific: {
+        ...platformSpecific(mime, text),
+        ...(context.oversize ? { oversize: context.oversize } : {}),
+      },
+    },
   };
   return storable({
     message,
