@@ -69,6 +69,17 @@ export async function tenantTables(db: OwnerDb): Promise<TableProtection[]> {
   return rows;
 }
 
+/** Whether the user of this connection sees all tenants' rows: else the tables look empty to it. */
+export async function seesAllTenants(db: OwnerDb): Promise<boolean> {
+  const { rows } = await sql<{ sees: boolean }>`
+    select coalesce(bool_or(r.rolsuper or r.rolbypassrls or pg_has_role(current_user, c.relowner, 'usage')), false) as sees
+      from pg_class c, pg_roles r
+     where c.relname = 'channels' and c.relnamespace = 'public'::regnamespace and r.rolname = current_user`.execute(
+    db,
+  );
+  return rows[0]!.sees;
+}
+
 /** What could let the role `postroom_app` past the policies; null where there is no such role. */
 export async function roleFacts(
   db: OwnerDb,

@@ -2,6 +2,7 @@ import { migrationNames } from '../../db/migrate.ts';
 import {
   appliedMigrations,
   roleFacts,
+  seesAllTenants,
   serverFacts,
   tenantTables,
   type OwnerDb,
@@ -34,6 +35,7 @@ export async function lookAtDatabase(db: OwnerDb): Promise<readonly Finding[]> {
     ...(await looking('database', 'migrations', () => migrations(db))),
     ...(await looking('database', 'row level security', () => rowSecurity(db))),
     ...(await looking('database', 'role', () => role(db))),
+    ...(await looking('database', 'sight', () => sight(db))),
   ];
 }
 
@@ -92,6 +94,17 @@ async function rowSecurity(db: OwnerDb): Promise<Finding[]> {
     found.broken('row level security', {
       detail: `Not in force on ${names}: one tenant may read another’s rows`,
       cure: `As the owner: ${open.map(({ table }) => `alter table ${table} enable row level security;`).join(' ')} Where a table has no policy, restore it from db/migrations.`,
+    }),
+  ];
+}
+
+/** Said only where it is missing. */
+async function sight(db: OwnerDb): Promise<Finding[]> {
+  if (await seesAllTenants(db)) return [];
+  return [
+    found.unknown('sight', {
+      detail: 'The user of DATABASE_URL does not own the tables, and sees no tenant’s rows',
+      cure: 'For the doctor alone, name the owner: `DATABASE_URL=postgres://owner@… npm run doctor`.',
     }),
   ];
 }

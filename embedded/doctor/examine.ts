@@ -50,11 +50,10 @@ export async function examine(given: Config): Promise<Examination> {
       : [notRunning('temporal', 'TEMPORAL_ADDRESS', given.home)],
     looking('doors', 'doors', () => lookAtDoors(doors)),
   ]);
-  const work = isReachable(database) ? await lookAtWork(db as OwnerDb, keys) : [];
+  const sees = isReachable(database) && database.every(({ check }) => check !== 'sight');
+  const work = sees ? await lookAtWork(db as OwnerDb, keys) : [];
   const flows =
-    db && client && isReachable(database) && isReachable(time)
-      ? await lookAtWorkflows(client, db, temporal)
-      : [];
+    db && client && sees && isReachable(time) ? await lookAtWorkflows(client, db, temporal) : [];
   return {
     findings: [...machine, ...database, ...time, ...entrances, ...work, ...flows],
     async close() {

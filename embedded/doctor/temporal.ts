@@ -13,6 +13,8 @@ const PATIENCE_MS = 5_000;
 /** Oldest server with everything that the product uses (Update-with-start, start delay, priority). */
 const OLDEST_SERVER = [1, 28];
 const MINUTE_MS = 60_000;
+/** A poll lasts a minute. */
+const POLLED_WITHIN_MS = 2 * MINUTE_MS;
 
 const found = findingsOf('temporal');
 
@@ -166,7 +168,12 @@ async function workers(client: Client, target: TemporalTarget): Promise<Finding[
         taskQueue: { name: target.taskQueuePrefix + queue },
         taskQueueType: type,
       });
-      if ((pollers ?? []).length === 0) unpolled.push(queue);
+      // The server goes on listing a worker for minutes after its end.
+      const since = Date.now() - POLLED_WITHIN_MS;
+      const polls = (pollers ?? []).some(
+        ({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > since,
+      );
+      if (!polls) unpolled.push(queue);
     }),
   );
   if (unpolled.length === 0) return [found.ok('workers', `All ${queues.length} queues are polled`)];

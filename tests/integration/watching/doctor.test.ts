@@ -221,6 +221,24 @@ describe('npm run doctor', () => {
   );
 
   it(
+    'says so where its user sees nothing, and does not call that well',
+    async () => {
+      const name = `doctor_${product.env.TEMPORAL_NAMESPACE!.replace(/\W/g, '_')}`;
+      await sql(`create role ${name} login password 'secret' in role postroom_app`);
+      const url = new URL(product.env.DATABASE_URL!);
+      [url.username, url.password] = [name, 'secret'];
+      const told = await doctor([], { DATABASE_URL: url.href });
+      expect(amiss(told)).toMatchObject([
+        { check: 'migrations', state: 'unknown' },
+        { check: 'sight', state: 'unknown' },
+      ]);
+      expect(told.findings.map(({ check }) => check)).not.toContain('channels');
+      await sql(`drop role ${name}`);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
     'finds what is away, each part by itself',
     async () => {
       const home = mkdtempSync(join(tmpdir(), 'postroom-doctor-'));
