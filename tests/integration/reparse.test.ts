@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Deps } from '../../activities/deps.ts';
 import { ingestStaged } from '../../activities/ingestion.ts';
@@ -12,14 +15,17 @@ import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
 
+let url: string;
 let db: Db;
 let deps: Deps;
+let tenant: string;
 let tenantId: TenantId;
 let channel: LoadedChannel;
 const keys = KeyRing.parse(KeyRing.generate());
 
 beforeAll(async () => {
-  db = connect({ url: (await testDatabase()).url, poolSize: 4 });
+  ({ url } = await testDatabase());
+  db = connect({ url, poolSize: 4 });
   const relay = { flush: async () => {} };
   deps = { db, keys, log: createLogger('fatal'), relay } as unknown as Deps; // all that ingestion uses
 });
@@ -27,7 +33,8 @@ beforeAll(async () => {
 afterAll(() => db.destroy());
 
 beforeEach(async () => {
-  tenantId = await ensureTenant(db, `tenant ${Math.random()}`);
+  tenant = `tenant ${Math.random()}`;
+  tenantId = await ensureTenant(db, tenant);
   const id = newId('channel');
   await inTenant(db, tenantId, (tx) =>
     tx
@@ -226,4 +233,31 @@ test('sources set aside are staged again and become messages the ordinary way', 
   await ingestStaged(deps, channel, () => {});
   expect((await all()).messages).toHaveLength(2);
   expect((await all()).sources.map((one) => one.status)).toEqual(['ingested', 'ingested']);
+});
+
+describe('npm run reparse', () => {
+  const root = join(import.meta.dirname, '../..');
+  const command = (...args: string[]) => {
+    const env = { ...process.env, DATABASE_URL: url };
+    const script = join(root, 'embedded/reparse.ts');
+    return promisify(execFile)(process.execPath, [script, ...args], { cwd: root, env });
+  };
+
+  test('says what changed, then has nothing left to do', async () => {
+    await receive(mail('a@x', 'one'), mail('b@x', 'two'));
+    await asParsedBefore();
+    const [first] = (await all()).messages;
+    const shown = await command('--tenant', tenant, '--dry-run');
+    expect(shown.stdout).toContain('2 read again, 2 would be changed, 0 failed');
+    const done = await command('--tenant', tenant);
+    expect(done.stdout).toMatch(new RegExp(`^${first!.id} .*content`, 'm'));
+    expect(done.stdout).toContain('2 read again, 2 changed, 0 failed');
+    expect((await command('--tenant', tenant)).stdout).toContain('0 read again');
+  });
+
+  test('says what it wants where it is asked for something else', async () => {
+    await expect(command('--since', 'yesterday-ish')).rejects.toThrow(/is no time/);
+    await expect(command('--status', 'lost')).rejects.toThrow(/neither ingested nor set_aside/);
+    await expect(command('--tenant', 'nobody')).rejects.toThrow(/no tenant "nobody"/);
+  });
 });
