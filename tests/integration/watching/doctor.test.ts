@@ -6,7 +6,12 @@ import { join, resolve } from 'node:path';
 import { runCommand } from '../../../embedded/run-command.ts';
 import { freePort } from '../../../embedded/ports.ts';
 import { KeyRing } from '../../../security/key-ring.ts';
-import { eventually, startedProduct, type RunningProduct } from '../../harness/index.ts';
+import {
+  eventually,
+  startedProduct,
+  testTemporal,
+  type RunningProduct,
+} from '../../harness/index.ts';
 import { runSql } from '../../harness/parts.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
@@ -215,6 +220,34 @@ describe('npm run doctor', () => {
       expect(amiss(told)).toMatchObject([
         { check: 'schedules', state: 'unknown' },
         { check: 'key ring', state: 'broken' },
+      ]);
+    },
+    PATIENCE_MS,
+  );
+
+  it(
+    'finds a namespace that nobody has set up and nobody works on, and sets it up',
+    async () => {
+      const { namespace } = await testTemporal();
+      const told = await doctor([], { TEMPORAL_NAMESPACE: namespace });
+      expect(amiss(told)).toMatchObject([
+        { check: 'search attributes', detail: expect.stringContaining('TicketStatus') },
+        { check: 'schedule drain', detail: expect.stringContaining('missing') },
+        { check: 'schedule sweep' },
+        { check: 'workers', detail: expect.stringContaining('provider-imap') },
+        { check: 'channels without workflow' },
+      ]);
+      const { mended } = await doctor(['--fix'], { TEMPORAL_NAMESPACE: namespace });
+      expect(mended).toEqual(
+        expect.arrayContaining([
+          'search attributes: registered',
+          'schedule drain: made as declared',
+        ]),
+      );
+      const after = await doctor([], { TEMPORAL_NAMESPACE: namespace });
+      expect(amiss(after).map(({ check }) => check)).toEqual([
+        'workers',
+        'channels without workflow',
       ]);
     },
     PATIENCE_MS,
