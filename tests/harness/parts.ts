@@ -46,7 +46,14 @@ export async function offerParts(): Promise<Parts> {
   });
   const temporal = once(async (): Promise<TemporalPart> => {
     const binary = await findTemporal(process.env, silentProgress);
-    const server = await startTemporal({ binary, home, port: 0, namespace: 'default' });
+    const server = await startTemporal({
+      binary,
+      home,
+      port: 0,
+      namespace: 'default',
+      // A tenth of the usual: tests reach it in seconds, and long ones pass it without being asked.
+      dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 400 },
+    });
     running.push(server);
     return { address: server.address };
   });

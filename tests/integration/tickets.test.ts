@@ -195,7 +195,7 @@ it('goes on as before after continuing as new', async () => {
   const handle = tickets.handleOf(ticketId);
   const { runId } = await handle.describe();
   const renewed = async () => (await handle.describe()).runId !== runId;
-  // The server suggests it at 4,096 events.
+  // The tests' server suggests it at 400 events.
   for (let round = 0; round < 250 && !(await renewed()); round += 1) {
     await Promise.all(
       Array.from({ length: 8 }, (_, item) =>
