@@ -160,10 +160,12 @@ export class DispatchRun {
 
   async #takeOf(tenantId: TenantId, rows: readonly ClaimedRow[]): Promise<void> {
     try {
-      await this.#readEndpoints(tenantId, new Set(rows.map((row) => row.endpoint_id)));
       const ids = rows.map((row) => row.delivery_id);
       const endpointOf = new Map(rows.map((row) => [row.delivery_id, row.endpoint_id]));
-      const loaded = await loadStreamed(this.#deps.db, tenantId, ids);
+      const [loaded] = await Promise.all([
+        loadStreamed(this.#deps.db, tenantId, ids),
+        this.#readEndpoints(tenantId, new Set(endpointOf.values())),
+      ]);
       for (const delivery of loaded)
         this.#lanes.get(endpointOf.get(delivery.id)!)!.queue.push(delivery);
       const found = new Set(loaded.map((delivery) => delivery.id));

@@ -3,19 +3,17 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Agent, request } from 'undici';
 import { createEndpoint, deleteEndpoint } from '../db/queries/endpoints.ts';
 import { newId, type TenantId } from '../domain/ids.ts';
 import { NewWebhookEndpoint } from '../domain/webhook.ts';
-import { webhookHeaders } from '../security/webhook-signature.ts';
 import type { Benchmark, BenchmarkOptions, Figure } from './contract.ts';
-import { now, type Raise, type Received, type ReceiverRequest } from './delivery-messages.ts';
+import { bareWorkflows, plainPosts } from './delivery-ceilings.ts';
+import { type Raise, type Received, type ReceiverRequest } from './delivery-messages.ts';
 import { openStage, type Stage } from './stage.ts';
 import { table } from './table.ts';
 import { cpuBetween, cpuOf, type Cpu } from './usage.ts';
 
 const SECRET = 'a secret for the benchmark';
-const PLAIN_POSTS_AT_ONCE = 50;
 
 export const deliveries: Benchmark = {
   name: 'deliveries',
@@ -33,10 +31,11 @@ export async function benchDeliveries(
   const product = await startProduct(stage, profileTo);
   try {
     const scene = await setScene(stage, receiver, product);
-    const plain = await plainPosts(receiver, 20_000 / share);
-    const ceiling = `plain posts: ${plain.rate.toFixed(0)}/s, ${plain.cpu.toFixed(2)} ms`;
-    say(ceiling);
-
+    await receiver.ask({ ask: 'reset' });
+    await plainPosts(receiver.url, SECRET, 2_000);
+    const plain = await plainPosts(receiver.url, SECRET, 20_000 / share);
+    const posts = `plain posts: ${plain.rate.toFixed(0)}/s, ${plain.cpu.toFixed(2)} ms`;
+    say(posts);
     await scene.run('warm-up', 'workflow', { events: 200, perTransaction: 1, writers: 30 });
     await scene.run('warm-up', 'auto', { events: 1000, perTransaction: 100, writers: 4 });
     const each = await scene.best('a workflow each', 'workflow', {
@@ -44,6 +43,9 @@ export async function benchDeliveries(
       perTransaction: 1,
       writers: 30,
     });
+    const bare = await bareWorkflows(stage, 1000 / share);
+    const workflows = `empty workflows: ${bare.rate.toFixed(0)}/s, ${bare.cpu.toFixed(1)} ms`;
+    say(workflows);
     const burst = await scene.best('burst', 'auto', {
       events: 10_000 / share,
       perTransaction: 100,
@@ -64,10 +66,10 @@ export async function benchDeliveries(
     const slow = await scene.run('50/s, a workflow each', 'workflow', steady);
     const quickly = await scene.run('50/s, stream', 'stream', steady);
     return [
-      figure('a workflow each: deliveries', each.rate, '/s', { atLeast: 140 }, ceiling),
-      figure('a workflow each: CPU', each.cpu, 'ms', { atMost: 11 }),
-      figure('burst of 10,000: events', burst.rate, '/s', { atLeast: 3000 }, ceiling),
-      figure('burst of 10,000: CPU an event', burst.cpu, 'ms', { atMost: 0.6 }),
+      figure('a workflow each: deliveries', each.rate, '/s', { atLeast: 140 }, workflows),
+      figure('a workflow each: CPU', each.cpu, 'ms', { atMost: 11 }, workflows),
+      figure('burst of 10,000: events', burst.rate, '/s', { atLeast: 3000 }, posts),
+      figure('burst of 10,000: CPU an event', burst.cpu, 'ms', { atMost: 0.6 }, posts),
       figure('burst, a transaction for each event: events', single.rate, '/s'),
       figure('burst, a transaction for each event: CPU', single.cpu, 'ms'),
       figure('burst, 2 % fail: first attempts', failing.rate, '/s'),
@@ -210,41 +212,6 @@ async function makeEndpoint(
   const id = newId('endpoint');
   await createEndpoint(deps.db, deps.keys, tenantId, { ...given, id, secret: SECRET });
   return id;
-}
-
-/** The same bodies, signed alike, posted over kept connections and forgotten. */
-async function plainPosts(receiver: Receiver, count: number) {
-  const agent = new Agent({ connections: PLAIN_POSTS_AT_ONCE });
-  const event = {
-    type: 'channel.recovered',
-    timestamp: new Date().toISOString(),
-    sequence: null,
-    ticket_id: null,
-    data: { filler: 'x'.repeat(860) },
-  };
-  await receiver.ask({ ask: 'reset' });
-  let left = count;
-  const cpu = process.cpuUsage();
-  const began = now();
-  const poster = async () => {
-    while (left-- > 0) {
-      const id = newId('event');
-      const body = JSON.stringify({ id, ...event });
-      const headers = webhookHeaders(SECRET, { id, sentAt: new Date(), body });
-      const answer = await request(receiver.url, {
-        method: 'POST',
-        dispatcher: agent,
-        headers,
-        body,
-      });
-      await answer.body.dump();
-    }
-  };
-  await Promise.all(Array.from({ length: PLAIN_POSTS_AT_ONCE }, poster));
-  const seconds = (now() - began) / 1000;
-  const { user, system } = process.cpuUsage(cpu);
-  await agent.close();
-  return { rate: count / seconds, cpu: (user + system) / 1000 / count };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -11,6 +11,7 @@ import { EventType } from '../../domain/events.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { Delivery, DeliveryStatus } from '../../domain/webhook.ts';
 import { webhookDeliveryWorkflowId } from '../../workflows/contracts/webhook-delivery.ts';
+import { webhookDispatcherWorkflowId } from '../../workflows/contracts/webhook-dispatcher.ts';
 import type { ApiDeps } from '../deps.ts';
 import { listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { conflict, notFound } from '../problem.ts';
@@ -165,9 +166,12 @@ async function show(deps: ApiDeps, tenantId: TenantId, id: string): Promise<Deli
 }
 
 function withLink(deps: ApiDeps, tenantId: TenantId) {
-  return (delivery: ListedDelivery): Delivery => {
+  const { taskQueuePrefix } = deps.config.temporal;
+  return ({ streamed, ...delivery }: ListedDelivery): Delivery => {
     const { event_id: eventId, endpoint_id: endpointId } = delivery;
-    const workflowId = webhookDeliveryWorkflowId({ tenantId, eventId, endpointId });
+    const workflowId = streamed
+      ? taskQueuePrefix + webhookDispatcherWorkflowId(0)
+      : webhookDeliveryWorkflowId({ tenantId, eventId, endpointId });
     return { ...delivery, workflow_url: deps.relay.workflowUrl(workflowId) };
   };
 }

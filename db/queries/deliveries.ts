@@ -231,11 +231,12 @@ export async function claimDeliveries(db: Db, atMost: number): Promise<PendingWo
 function readWork(db: Db, tenantId: TenantId, ids: readonly string[]) {
   return inTenant(db, tenantId, (tx) =>
     tx
-      .selectFrom('deliveries')
-      .select(['id as deliveryId', 'event_id as eventId', 'endpoint_id as endpointId'])
-      .select(['type', 'run'])
-      .where('tenant_id', '=', tenantId)
-      .where('id', 'in', ids)
+      .selectFrom('deliveries as d')
+      .innerJoin('webhook_endpoints as e', 'e.id', 'd.endpoint_id')
+      .select(['d.id as deliveryId', 'd.event_id as eventId', 'd.endpoint_id as endpointId'])
+      .select(['d.type', 'd.run', sql<boolean>`e.delivery_mode = 'workflow'`.as('pinned')])
+      .where('d.tenant_id', '=', tenantId)
+      .where('d.id', 'in', ids)
       .execute(),
   );
 }

@@ -8,7 +8,10 @@ import type { Database } from '../schema.ts';
 type DeliveryRow = Selectable<Database['deliveries']>;
 
 /** A delivery as the API shows it, but for the link that the relay knows. */
-export type ListedDelivery = Omit<Delivery, 'workflow_url'>;
+export type ListedDelivery = Omit<Delivery, 'workflow_url'> & {
+  /** The dispatcher makes or made its first attempt, and no workflow of its own was wanted. */
+  readonly streamed: boolean;
+};
 
 export interface DeliveryFilter {
   readonly endpointId: string;
@@ -84,6 +87,7 @@ async function withAttempts(
     attempts: (byDelivery.get(row.id) ?? []).map(presentAttempt),
     next_attempt_at: row.next_attempt_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
+    streamed: row.streamed,
   }));
 }
 
