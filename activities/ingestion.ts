@@ -7,6 +7,7 @@ import { setAside, stagedSources, type StagedSource } from '../db/queries/staged
 import type { SourceId, TenantId } from '../domain/ids.ts';
 import { parseMail, type AttachmentSink, type MailContext } from '../domain/mail/parse.ts';
 import type { MessageChannel } from '../domain/message.ts';
+import { findProvider } from '../providers/registry.ts';
 import { ingestDelay, setAsideSources } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
@@ -108,7 +109,13 @@ async function store(
   const { pending, messages } = await ingestBatch(
     deps.db,
     deps.keys,
-    { tenantId: facts.tenantId, id: facts.id, provider, name: facts.name },
+    {
+      tenantId: facts.tenantId,
+      id: facts.id,
+      provider,
+      name: facts.name,
+      canSend: findProvider(provider)?.sender !== undefined,
+    },
     parsed,
   );
   for (const { stagedAt } of parsed)

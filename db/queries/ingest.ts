@@ -22,8 +22,9 @@ import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
 import { asBytea, insertRows } from './insert-rows.ts';
 import { Pending } from './outbox.ts';
+import { oversizeOf, tellOversize } from './oversize-notice.ts';
 import { countSent } from './sender-hours.ts';
-import { ThreadIndex } from './thread-index.ts';
+import { THREAD_KEY, ThreadIndex } from './thread-index.ts';
 import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
 import {
@@ -49,6 +50,8 @@ export interface IngestingChannel {
   readonly id: ChannelId;
   readonly provider: string;
   readonly name: string;
+  /** Whether its provider can send: else nobody is told of mail too large. */
+  readonly canSend?: boolean;
 }
 
 export interface Ingested {
@@ -118,9 +121,10 @@ class Ingestion {
     const created = await this.#createTickets(placed, rules, contactsOf);
     const messages = await this.#storeMessages(placed);
     await index.store(this.#tx);
-    await this.#announceNew(created, placed, messages);
+    const told = await this.#tellOversize(placed, index, loops);
+    await this.#announceNew(created, placed, messages, told);
     await this.#muteNew(created, loops);
-    await this.#joinExisting(placed, messages, index, rules, contactsOf, loops);
+    await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
     await this.#finish(items);
     return items.length;
@@ -228,6 +232,29 @@ class Ingestion {
         return reason === null ? [] : [[ticketId, reason] as const];
       }),
     );
+  }
+
+  /** Queues a notice to senders of mails too large to be fetched; returns the tickets that have one to send. */
+  async #tellOversize(
+    placed: readonly Placed[],
+    index: ThreadIndex,
+    loops: ReadonlyMap<TicketId, string>,
+  ): Promise<Set<string>> {
+    const told = new Set<string>();
+    if (!this.#channel.canSend) return told;
+    for (const { item, ticketId } of placed) {
+      const { message } = item.mail;
+      const oversize = oversizeOf(message);
+      // Never an answer to a machine, to ourselves, in a loop, or to mail of long ago that is being imported.
+      if (!oversize || ticketId === null || isAutomatic(item) || loops.has(ticketId)) continue;
+      if (index.ticket(ticketId)?.muted || index.isOurs(message.sender?.address ?? '')) continue;
+      if (!isFresh(message.timestamp, this.#now)) continue;
+      const key = this.#keys.derive(THREAD_KEY);
+      const { tenantId, id } = this.#channel;
+      const notice = { ticketId, message, size: oversize.size };
+      if (await tellOversize(this.#tx, tenantId, id, key, notice, this.#now)) told.add(ticketId);
+    }
+    return told;
   }
 
   async #muteNew(
@@ -429,6 +456,7 @@ class Ingestion {
     created: readonly TicketRow[],
     placed: readonly Placed[],
     messages: ReadonlyMap<MessageId, Message>,
+    told: ReadonlySet<string>,
   ): Promise<void> {
     const records = created.map((ticket) => ({
       ticket,
@@ -441,7 +469,10 @@ class Ingestion {
       ],
     }));
     await announceTickets(this.#tx, this.#pending, records);
-    await this.#pending.startTickets(this.#tx, created.map(startOf));
+    const starts = created.map((row) => {
+      return told.has(row.id) ? { ...startOf(row), wakeAt: this.#now.toISOString() } : startOf(row);
+    });
+    await this.#pending.startTickets(this.#tx, starts);
   }
 
   async #joinExisting(
@@ -450,7 +481,7 @@ class Ingestion {
     index: ThreadIndex,
     rules: TicketRules,
     contactsOf: (item: Item) => string[],
-    loops: ReadonlyMap<TicketId, string>,
+    { loops, told }: { loops: ReadonlyMap<TicketId, string>; told: ReadonlySet<string> },
   ): Promise<void> {
     const bounced = await markBounced(
       this.#tx,
@@ -491,7 +522,9 @@ class Ingestion {
       now: this.#now,
     };
     const rows = await changeTickets(context, changes);
-    const woken = rows.filter((row, place) => mustWake(changes[place]!.ticket, row));
+    const woken = rows.filter((row, place) => {
+      return told.has(row.id) || mustWake(changes[place]!.ticket, row);
+    });
     await this.#pending.wakeTickets(this.#tx, woken.map(wakeOf));
   }
 

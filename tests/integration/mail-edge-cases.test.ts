@@ -461,22 +461,59 @@ describe('content and servers', () => {
     expect(await tickets()).toHaveLength(1);
   });
 
-  test('edge 34: of a mail too large what came is a ticket that says so', async () => {
-    await receive({
-      source: mail({ id: 'big@x', body: '' }),
-      providerMessageId: 'INBOX/1/9',
+  describe('a mail too large to be fetched', () => {
+    const headersOf = (fields: Fields): Receipt => ({
+      source: mail({ date: new Date().toUTCString(), body: '', ...fields }),
+      providerMessageId: `INBOX/1/${fields.id}`,
       receivedAt: new Date(),
       meta: { oversize: true, size: 99_000_000 },
     });
-    expect(await tickets()).toHaveLength(1);
-    const [message] = await messages();
-    expect(message!.body).toMatchObject({
-      metadata: {
-        platform_specific: {
-          oversize: { size: 99_000_000 },
-          notes: [expect.stringMatching(/too large/)],
+    const notices = async () =>
+      (await messages()).filter((one) => one.direction === 'outbound').map((one) => one.body);
+
+    test('edge 34: is a ticket that says so, and its sender is told once', async () => {
+      const big = headersOf({ id: 'big@x' });
+      await receive(big);
+      await receive(big);
+      expect(await tickets()).toHaveLength(1);
+      const [message] = (await messages()).filter((one) => one.direction === 'inbound');
+      expect(message!.body).toMatchObject({
+        metadata: {
+          platform_specific: {
+            oversize: { size: 99_000_000 },
+            notes: [expect.stringMatching(/too large \(99 MB\)/)],
+          },
         },
-      },
+      });
+      expect(await notices()).toMatchObject([
+        {
+          kind: 'notification',
+          status: 'queued',
+          to: [{ address: 'ada@example.com' }],
+          subject: 'Re: Kettle',
+          in_reply_to: ['big@x'],
+          content: expect.stringMatching(/send it again/),
+        },
+      ]);
+      const starts = await inTenant(db, tenantId, (tx) =>
+        tx.selectFrom('outbox').select('detail').where('kind', '=', 'ticket_start').execute(),
+      );
+      const { wakeAt } = starts[0]!.detail as { wakeAt: string };
+      expect(Date.parse(wakeAt)).toBeLessThanOrEqual(Date.now());
+      const [notice] = (await notices()) as { message_id: string }[];
+      await receive(
+        mail({ id: 'again@x', from: 'ada@home.example', refs: `<${notice!.message_id}>` }),
+      );
+      expect(await tickets()).toHaveLength(1);
+    });
+
+    test('edge 34: tells no machine, and nobody of mail of long ago', async () => {
+      await receive(
+        headersOf({ id: 'auto@x', extra: 'Auto-Submitted: auto-generated' }),
+        headersOf({ id: 'old@x', date: 'Mon, 3 Mar 2025 10:00:00 +0000' }),
+        headersOf({ id: 'own@x', from: address }),
+      );
+      expect(await notices()).toEqual([]);
     });
   });
 
