@@ -4,13 +4,15 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Figure } from './contract.ts';
 import { deliveries } from './deliveries.ts';
+import { growth } from './growth.ts';
 import { history } from './history.ts';
 import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
 import { reply } from './reply.ts';
+import { rest } from './rest.ts';
 import { table } from './table.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [mailbox, idle, reply, history, deliveries];
+const BENCHMARKS: readonly Benchmark[] = [mailbox, idle, reply, history, rest, growth, deliveries];
 
 const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--full] [--json FILE]
 
