@@ -592,7 +592,7 @@ function searchedText({ mail }: Item): string {
 function receivedEvents(placed: readonly Placed[], messages: ReadonlyMap<MessageId, Message>) {
   return placed.map(({ item }) => ({
     type: 'message.received' as const,
-    data: { message: withoutBulk(messages.get(item.messageId)!) as unknown },
+    data: { message: withoutBulk(messages.get(item.messageId)!) },
   }));
 }
 

@@ -99,12 +99,10 @@ function repairedBlock(node: SplitterNode, block: Buffer): Buffer {
     if (!typeHeader.test(text))
       return Buffer.concat([Buffer.from('Content-Type: message/rfc822\r\n'), block]);
   }
+  if (!multipart.test(text) || /;\s*boundary[*0-9]*\s*=/i.test(text)) return block;
   const semicolon = missingSemicolon.exec(text);
-  if (!semicolon) {
-    // Nothing can be told apart: what stands there is read as text rather than lost.
-    const isWhole = !multipart.test(text) || /boundary[\s*0-9]*=/i.test(text);
-    return isWhole ? block : Buffer.concat([Buffer.from('Content-Type: text/plain\r\n'), block]);
-  }
+  // Without a boundary nothing can be told apart: what stands there is read as text rather than lost.
+  if (!semicolon) return Buffer.concat([Buffer.from('Content-Type: text/plain\r\n'), block]);
   const at = semicolon.index + semicolon[1]!.length;
   return Buffer.concat([block.subarray(0, at), Buffer.from(';'), block.subarray(at)]);
 }

@@ -97,6 +97,7 @@ function withoutIntroductions(lines: readonly string[]): {
   kept: string[];
   introductions: string | null;
 } {
+  if (!lines.some((line) => line.startsWith('>'))) return { kept: [...lines], introductions: null };
   const kept: string[] = [];
   const introductions: string[] = [];
   for (let at = 0; at < lines.length; at++) {
