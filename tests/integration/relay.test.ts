@@ -14,6 +14,7 @@ import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { openDeps, type OpenDeps } from '../../workers/deps.ts';
 import { registerSearchAttributes } from '../../workers/temporal/connection.ts';
+import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
 import { ticketWorkflowId } from '../../workflows/contracts/ticket.ts';
 import { testDatabase } from '../harness/index.ts';
 
@@ -50,6 +51,12 @@ async function startTemporal(): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     try {
       await registerSearchAttributes(deps.client, 'default');
+      // The frontend knows a new attribute only a moment later.
+      await deps.client.workflow.start('probe', {
+        workflowId: 'probe',
+        taskQueue: 'probe',
+        typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: 'probe' }],
+      });
       return;
     } catch {
       await sleep(100); // not up yet

@@ -67,6 +67,7 @@ const HAND_OVER_TIMEOUT_MS = 5_000;
 const AWAY_MS = 2_000;
 /** Work kept in memory for when Temporal is back; beyond it the drain alone remembers. */
 const MOST_LEFT = 1_000;
+const MOST_REFUSALS = 5;
 
 /** Between two notices to the dispatchers. */
 const NOTICE_GAP_MS = 5;
@@ -92,6 +93,7 @@ export class TemporalRelay implements Relay {
   #wakeAgain = false;
   #awayUntil = 0;
   #left: PendingWork[] = [];
+  readonly #refusals = new WeakMap<PendingWork, number>();
   #again: NodeJS.Timeout | null = null;
 
   constructor(client: Client, db: Db, target: TemporalTarget, log: Logger) {
@@ -111,9 +113,10 @@ export class TemporalRelay implements Relay {
     return Date.now() < this.#awayUntil;
   }
 
-  firstAttemptEnded(deliveryId: string): void {
+  firstAttempt(deliveryId: string, what: 'begun' | 'ended'): void {
     this.#hearsEnds = true;
-    this.#gate.leave(deliveryId);
+    if (what === 'begun') this.#gate.begun(deliveryId);
+    else this.#gate.leave(deliveryId);
   }
 
   async flush(work: PendingWork): Promise<void> {
@@ -147,10 +150,8 @@ export class TemporalRelay implements Relay {
     });
     if (!failures.some(isAway)) failures.push(...(await allBounded(starts, PARALLEL)));
     if (failures.length > 0) {
-      if (failures.some(isAway)) {
-        this.#awayUntil = Date.now() + AWAY_MS;
-        this.#leave(work);
-      }
+      if (failures.some(isAway)) this.#awayUntil = Date.now() + AWAY_MS;
+      this.#leave(work);
       this.#log.warn(
         { tenant: work.tenantId, left: failures.length, err: failures[0] },
         'Temporal did not take all of it; the drain will hand over the rest',
@@ -238,9 +239,15 @@ export class TemporalRelay implements Relay {
     this.#left = [];
   }
 
-  /** Kept for when Temporal is back, so that its return is noticed within seconds. */
+  /**
+   * Kept for when Temporal is back, so that its return is noticed within seconds. What it refuses though it is there (a
+   * server that has just started may) is tried a few times, and then left to the drain.
+   */
   #leave(work: PendingWork): void {
-    if (this.#left.length < MOST_LEFT) this.#left.push(work);
+    const refusals = this.isAway() ? 0 : (this.#refusals.get(work) ?? 0) + 1;
+    this.#refusals.set(work, refusals);
+    if (refusals > MOST_REFUSALS || this.#left.length >= MOST_LEFT) return;
+    this.#left.push(work);
     this.#again ??= setTimeout(() => void this.#tryAgain(), AWAY_MS).unref();
   }
 
