@@ -3,8 +3,8 @@ import type { ActivityOptions, LocalActivityOptions } from '@temporalio/common';
 // Named profiles, each with its reason. Workflows import these and nothing else from here.
 
 /**
- * One short transaction in our own Postgres: local, so that it costs one marker. Tried every second while the database
- * is away, so that no clock is late by more once it is back; a workflow that waits so writes 23 events a minute.
+ * One short transaction in our own Postgres: local, so that it costs one marker. Tried every half second while the
+ * database is away, so that no clock is late by more once it is back; a workflow that waits so writes 23 events a minute.
  */
 export const DATABASE: LocalActivityOptions = {
   startToCloseTimeout: '20 seconds',
@@ -12,7 +12,7 @@ export const DATABASE: LocalActivityOptions = {
   localRetryThreshold: '10 seconds',
   retry: {
     initialInterval: '200 milliseconds',
-    maximumInterval: '1 second',
+    maximumInterval: '500 milliseconds',
     backoffCoefficient: 2,
   },
 };

@@ -29,6 +29,7 @@ import {
 import { findProvider } from '../providers/registry.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
+import { elapsedMs } from './elapsed.ts';
 import type { ProviderOptions } from './sending.ts';
 import { apply } from './ticket-commands.ts';
 import { announceDue } from './ticket-escalation.ts';
@@ -157,5 +158,5 @@ async function withTicket(
     return snapshotOf(tx, await work(context, ticket), rules);
   });
   await deps.relay.flush(pending);
-  return snapshot;
+  return snapshot && { ...snapshot, elapsedMs: elapsedMs() };
 }

@@ -40,7 +40,9 @@ type Outgoing = TicketSnapshot['outgoing'][number];
  */
 export async function ticket(input: TicketInput): Promise<void> {
   const ref: TicketRef = { tenantId: input.tenantId, ticketId: input.ticketId };
-  const now = () => new Date(Date.now()).toISOString();
+  const clock = new Clock();
+  const now = () => new Date(clock.now()).toISOString();
+  const isDue = (at: string | null) => at !== null && Date.parse(at) <= clock.now();
   const alarm = new Alarm();
   const shown = new ShownState();
   const turns = new Turns();
@@ -55,9 +57,12 @@ export async function ticket(input: TicketInput): Promise<void> {
     setHandler(
       defineUpdate<CommandOutcome, [CommandRef]>(name),
       async ({ commandId }) => {
-        const applied = await turns.take(() =>
-          postgres.applyCommand({ ...ref, commandId, now: now() }),
-        );
+        const applied = await turns.take(async () => {
+          const asked = clock.now();
+          const answer = await postgres.applyCommand({ ...ref, commandId, now: now() });
+          clock.passed(asked, answer.snapshot);
+          return answer;
+        });
         learn(applied.snapshot);
         return applied.outcome;
       },
@@ -68,24 +73,22 @@ export async function ticket(input: TicketInput): Promise<void> {
   for (;;) {
     if (woken) {
       woken = false;
-      const loaded = await turns.take(() => postgres.loadTicket({ ...ref, now: now() }));
+      const loaded = await ask((call) => postgres.loadTicket(call));
       if (!loaded) return;
       learn(loaded);
     }
     const current: TicketSnapshot = snapshot!;
     shown.update(current);
     outbox.start(current.outgoing);
-    if (isDue(current.slaDueAt))
-      learn(await turns.take(() => postgres.applyDue({ ...ref, now: now() })));
-    else if (isDue(current.closesAt))
-      learn(await turns.take(() => postgres.closeTicket({ ...ref, now: now() })));
+    if (isDue(current.slaDueAt)) learn(await ask((call) => postgres.applyDue(call)));
+    else if (isDue(current.closesAt)) learn(await ask((call) => postgres.closeTicket(call)));
     else {
       const isIdle = () => outbox.isIdle() && allHandlersFinished();
       const ends = isDue(current.endsAt);
       if (ends && isIdle()) return;
       if (workflowInfo().continueAsNewSuggested && isIdle())
         await continueAsNew<typeof ticket>(ref);
-      alarm.set(...nextAlarm(current));
+      alarm.set(...nextAlarm(current, clock.now()));
       const sentBefore = outbox.ended;
       const mayStop = ends || workflowInfo().continueAsNewSuggested;
       await condition(
@@ -97,6 +100,17 @@ export async function ticket(input: TicketInput): Promise<void> {
           (mayStop && isIdle()),
       );
     }
+  }
+
+  function ask(
+    what: (call: TicketRef & { now: string }) => Promise<TicketSnapshot | null>,
+  ): Promise<TicketSnapshot | null> {
+    return turns.take(async () => {
+      const asked = clock.now();
+      const answer = await what({ ...ref, now: now() });
+      clock.passed(asked, answer);
+      return answer;
+    });
   }
 
   /** The newest knowledge counts: a slow answer must not undo a quick one. */
@@ -113,19 +127,41 @@ function expectCommandId(command: CommandRef): void {
   );
 }
 
-function isDue(at: string | null): boolean {
-  return at !== null && Date.parse(at) <= Date.now();
-}
-
 /** What it waits for next; a paused ticket waits for nothing but messages. */
-function nextAlarm({ slaDueAt, closesAt, endsAt }: TicketSnapshot): [number | null, string] {
+function nextAlarm(
+  { slaDueAt, closesAt, endsAt }: TicketSnapshot,
+  now: number,
+): [Ring | null, string] {
   const times = [
     { at: slaDueAt, summary: 'SLA' },
     { at: closesAt, summary: 'closes by itself' },
     { at: endsAt, summary: 'end of the reopen window' },
   ].flatMap(({ at, summary }) => (at === null ? [] : [{ at: Date.parse(at), summary }]));
   const [first] = times.sort((a, b) => a.at - b.at);
-  return first && first.at > Date.now() ? [first.at, first.summary] : [null, ''];
+  return first && first.at > now
+    ? [{ at: first.at, inMs: first.at - now }, first.summary]
+    : [null, ''];
+}
+
+interface Ring {
+  readonly at: number;
+  readonly inMs: number;
+}
+
+/**
+ * The workflow's time is that of its task's beginning, even where a local activity has waited for Postgres since: without
+ * what that took, each timer after it would ring that much late.
+ */
+class Clock {
+  #least = 0;
+
+  now(): number {
+    return Math.max(Date.now(), this.#least);
+  }
+
+  passed(asked: number, answer: TicketSnapshot | null): void {
+    this.#least = Math.max(this.#least, asked + (answer?.elapsedMs ?? 0));
+  }
 }
 
 /**
@@ -148,20 +184,21 @@ class Alarm {
   #at: number | null = null;
   #scope: CancellationScope | null = null;
 
-  set(at: number | null, summary: string): void {
+  set(ring: Ring | null, summary: string): void {
+    const at = ring?.at ?? null;
     if (at === this.#at && !this.rang) return;
     this.#scope?.cancel();
     this.#scope = null;
     this.#at = at;
     this.rang = false;
-    if (at !== null) this.#start(at, summary);
+    if (ring !== null) this.#start(ring.inMs, summary);
   }
 
-  #start(at: number, summary: string): void {
+  #start(inMs: number, summary: string): void {
     const scope = new CancellationScope();
     this.#scope = scope;
     scope
-      .run(() => sleep(at - Date.now(), { summary }))
+      .run(() => sleep(inMs, { summary }))
       .then(
         () => {
           if (this.#scope !== scope) return;

@@ -66,4 +66,6 @@ export interface TicketSnapshot {
   /** Plain words for ops: the static summary and the current details. */
   readonly summary: string;
   readonly details: string;
+  /** How long the activity took, its retries included: the workflow's own time stands still meanwhile. */
+  readonly elapsedMs?: number;
 }
