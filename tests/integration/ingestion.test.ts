@@ -377,7 +377,7 @@ test('a reply wakes the workflow where it brings a deadline forward, and not whe
   await inTenant(db, tenantId, (tx) =>
     tx
       .insertInto('sla_policies')
-      .values({ id: newId('policy'), tenant_id: tenantId, definition: JSON.stringify(definition) })
+      .values({ id: newId('slaPolicy'), tenant_id: tenantId, definition: JSON.stringify(definition) })
       .execute(),
   );
   const reply = (id: string) => receive(mail({ id, refs: '<a@example.com>' }));
