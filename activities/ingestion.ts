@@ -29,29 +29,83 @@ export type HeldSources = Map<SourceId, Buffer>;
 /**
  * Parses and stores what a channel has staged, until nothing is left. A mail that can't be parsed or stored is set
  * aside with its reason and blocks nothing. Returns how many messages are new.
- * @param held what need not be read again
  */
 export async function ingestStaged(
   deps: Deps,
   channel: LoadedChannel,
   heartbeat: () => void,
-  held: HeldSources = new Map(),
 ): Promise<number> {
-  let ingested = 0;
-  let after = '';
-  for (;;) {
-    const staged = await stagedSources(deps.db, channel.facts.tenantId, channel.facts.id, {
-      after,
-      limit: BATCH,
-      maxBytes: BATCH_BYTES,
+  const ingestion = new Ingestion(deps, channel, heartbeat);
+  await ingestion.takeStaged();
+  return ingestion.end();
+}
+
+/**
+ * A channel's ingestion, batch by batch: while one is stored and handed over, the next is parsed; no third waits in
+ * memory. End it, whatever happens, with `end` or `settled`.
+ */
+export class Ingestion {
+  readonly #deps: Deps;
+  readonly #channel: LoadedChannel;
+  readonly #heartbeat: () => void;
+  readonly #held: HeldSources;
+  #after = '';
+  #ingested = 0;
+  #storing: Promise<void> = Promise.resolve();
+
+  /** @param held what need not be read again */
+  constructor(
+    deps: Deps,
+    channel: LoadedChannel,
+    heartbeat: () => void,
+    held: HeldSources = new Map(),
+  ) {
+    this.#deps = deps;
+    this.#channel = channel;
+    this.#heartbeat = heartbeat;
+    this.#held = held;
+  }
+
+  /** Takes all that is staged by now; the last of it may still be on its way when this returns. */
+  async takeStaged(): Promise<void> {
+    const { tenantId, id } = this.#channel.facts;
+    for (;;) {
+      const staged = await stagedSources(this.#deps.db, tenantId, id, {
+        after: this.#after,
+        limit: BATCH,
+        maxBytes: BATCH_BYTES,
+      });
+      if (staged.length === 0) return;
+      this.#after = staged.at(-1)!.id;
+      this.#heartbeat();
+      await this.#begin(staged);
+    }
+  }
+
+  /** Waits until all is stored and handed over. Returns how many messages are new. */
+  async end(): Promise<number> {
+    await this.#storing;
+    return this.#ingested;
+  }
+
+  /** Waits until nothing is on its way; where something failed, whoever took it has been told. */
+  async settled(): Promise<void> {
+    await this.#storing.catch(() => {});
+  }
+
+  /** Returns when the batch is parsed and it is its turn to be stored. */
+  #begin(staged: readonly StagedSource[]): Promise<void> {
+    const before = this.#storing;
+    return new Promise((parsed, failed) => {
+      this.#storing = traced('ingest', spanOf(this.#channel, staged), async () => {
+        const mails = await parseAll(this.#deps, this.#channel, staged, this.#held);
+        await before;
+        parsed();
+        this.#ingested += await storeAll(this.#deps, this.#channel, mails);
+        this.#heartbeat();
+      });
+      this.#storing.catch(failed);
     });
-    if (staged.length === 0) return ingested;
-    after = staged.at(-1)!.id;
-    heartbeat();
-    ingested += await traced('ingest', spanOf(channel, staged), () =>
-      ingestAll(deps, channel, staged, held),
-    );
-    heartbeat();
   }
 }
 
@@ -71,13 +125,11 @@ function spanOf({ facts, provider }: LoadedChannel, staged: readonly StagedSourc
   };
 }
 
-async function ingestAll(
+async function storeAll(
   deps: Deps,
   channel: LoadedChannel,
-  staged: readonly StagedSource[],
-  held: HeldSources,
+  parsed: readonly ParsedStaged[],
 ): Promise<number> {
-  const parsed = await parseAll(deps, channel, staged, held);
   if (parsed.length === 0) return 0;
   try {
     return await store(deps, channel, parsed);

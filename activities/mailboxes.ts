@@ -29,7 +29,7 @@ import type {
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
-import { ingestStaged, type HeldSources } from './ingestion.ts';
+import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
 
 /** A door is swept now and then for what a lost nudge left. */
 const DOOR_SWEEP_SECONDS = 6 * 3600;
@@ -120,7 +120,7 @@ export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
 }
 
 /**
- * One folder: each batch is stored and the cursor moved in one transaction, then ingested while the next one is
+ * One folder: each batch is stored and the cursor moved in one transaction, then ingested while the next ones are
  * fetched. A kill at any moment leaves either both or neither; what was stored but not ingested is staged.
  */
 async function syncFolder(
@@ -133,19 +133,25 @@ async function syncFolder(
   const { tenantId, id } = channel.facts;
   const lease = await acquireCursor(deps.db, tenantId, id, folder);
   const held: HeldSources = new Map();
-  let ingesting: Promise<number> = Promise.resolve(0);
-  let received = 0;
-  for await (const batch of mailbox.fetch(call, folder, lease.cursor)) {
-    const fresh = await storeBatch(batch);
-    if (fresh === null) break;
-    heartbeat();
-    await batch.stored?.();
-    received += await ingesting;
-    ingesting = fresh.size > 0 ? ingestStaged(deps, channel, heartbeat, held) : Promise.resolve(0);
-    // It is awaited a batch later; without this a failure in between would count as unhandled.
-    ingesting.catch(() => {});
+  const ingestion = new Ingestion(deps, channel, heartbeat, held);
+  let taking: Promise<void> = Promise.resolve();
+  try {
+    for await (const batch of mailbox.fetch(call, folder, lease.cursor)) {
+      const fresh = await storeBatch(batch);
+      if (fresh === null) break;
+      heartbeat();
+      await batch.stored?.();
+      await taking;
+      if (fresh.size > 0) taking = ingestion.takeStaged();
+      // It is awaited a batch later; without this a failure in between would count as unhandled.
+      taking.catch(() => {});
+    }
+    await taking;
+    return await ingestion.end();
+  } finally {
+    await taking.catch(() => {});
+    await ingestion.settled();
   }
-  return received + (await ingesting);
 
   /** Null where the channel runs no more. */
   async function storeBatch(batch: FetchedBatch): Promise<ReadonlySet<SourceId> | null> {
