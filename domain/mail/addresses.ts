@@ -24,7 +24,7 @@ export function parseAddresses(raw: string | null): MailAddress[] {
 function addressAsName(text: string): MailAddress | null {
   const same = /^\s*"([^"<>\s]{1,320})"\s*<([^"<>\s]{1,320})>\s*$/.exec(text);
   if (!same || same[1] !== same[2] || !same[1]!.includes('@')) return null;
-  return { name: same[1]!, address: normalizeAddress(same[2]!) };
+  return { name: tidyName(same[1]!), address: normalizeAddress(same[2]!) };
 }
 
 function readMailbox(name: string, address: string): MailAddress {
@@ -51,13 +51,13 @@ function tidyName(name: string): string {
     .trim();
 }
 
-/** The address with its domain in lower case and Unicode, without brackets, `mailto:` or spaces. */
+/** The address with its domain in lower case and Unicode, without brackets, `mailto:`, spaces or control characters. */
 export function normalizeAddress(address: string): string {
   const bare = address
     .trim()
     .replace(/^<+|>+$/g, '')
     .replace(/^mailto:/i, '')
-    .replace(/\s+/g, '');
+    .replace(/[\s\p{Cc}]+/gu, '');
   const at = bare.lastIndexOf('@');
   if (at < 0) return bare;
   const domain = bare.slice(at + 1).toLowerCase();

@@ -372,6 +372,7 @@ describe('addresses', () => {
   });
 
   test.each([
+    ['one with control characters', 'A\x07da <a\x1bda@exam\x00ple.com>', 'ada@example.com', 'Ada'],
     ['a group', 'Team: ada@example.com, bob@example.com;', 'ada@example.com', ''],
     ['several', 'Ada <ada@example.com>, Bob <bob@example.com>', 'ada@example.com', 'Ada'],
     ['one without a domain first', 'ada, Bob <bob@example.com>', 'bob@example.com', 'ada, Bob'],
