@@ -50,7 +50,7 @@ export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
  */
 export function createDeliveryActivities(
   deps: Pick<Deps, 'db' | 'keys' | 'network' | 'log'> & {
-    readonly relay?: Pick<Relay, 'firstAttemptEnded'>;
+    readonly relay?: Pick<Relay, 'firstAttempt'>;
   },
   { random = Math.random }: DeliveryTuning = {},
 ) {
@@ -76,12 +76,13 @@ export function createDeliveryActivities(
       const delivery = await loads.ask(tenant, deliveryId);
       const settled = settledOutcome(delivery);
       if (settled) return settled.state;
+      deps.relay?.firstAttempt?.(deliveryId, 'begun');
       const attempt = begin(tenant, delivery!);
       const { promise: patience, resolve } = Promise.withResolvers<'slow'>();
       const timer = setTimeout(() => resolve('slow'), HAND_OVER_AFTER_MS);
       const outcome = await Promise.race([untilCancelled(attempt), patience]);
       clearTimeout(timer);
-      deps.relay?.firstAttemptEnded?.(deliveryId);
+      deps.relay?.firstAttempt?.(deliveryId, 'ended');
       if (outcome !== 'slow') return outcome.state;
       const until = Date.now() + delivery!.endpoint.timeoutMs + HOLD_MARGIN_MS;
       await holdDelivery(deps.db, tenant, delivery!, new Date(until));

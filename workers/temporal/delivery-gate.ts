@@ -1,7 +1,9 @@
 /** Delivery workflows under way that this process started: more of them are no faster, and take longer each. */
 const WIDTH = 25;
-/** A slow endpoint keeps a place no longer than this, so that it doesn't hold back the others. */
-const LONGEST_MS = 250;
+/** A slow endpoint keeps a place no longer than this once it is being posted to, so that it doesn't hold back the others. */
+const LONGEST_POST_MS = 250;
+/** One of which nothing is heard is under way in another process. */
+const UNHEARD_MS = 2_000;
 
 /** Bounds the delivery workflows in flight, from the start to the end of the first attempt. */
 export class DeliveryGate {
@@ -20,8 +22,15 @@ export class DeliveryGate {
       await new Promise<void>((admitted) => this.#queue.push(admitted));
       this.#count(endpointId, -1);
     }
-    const timer = setTimeout(() => this.leave(deliveryId), LONGEST_MS).unref();
-    this.#inside.set(deliveryId, timer);
+    this.#leaveIn(UNHEARD_MS, deliveryId);
+  }
+
+  /** Its first attempt begins. */
+  begun(deliveryId: string): void {
+    const timer = this.#inside.get(deliveryId);
+    if (timer === undefined) return;
+    clearTimeout(timer);
+    this.#leaveIn(LONGEST_POST_MS, deliveryId);
   }
 
   leave(deliveryId: string): void {
@@ -30,6 +39,10 @@ export class DeliveryGate {
     clearTimeout(timer);
     this.#inside.delete(deliveryId);
     this.#queue.shift()?.();
+  }
+
+  #leaveIn(ms: number, deliveryId: string): void {
+    this.#inside.set(deliveryId, setTimeout(() => this.leave(deliveryId), ms).unref());
   }
 
   #count(endpointId: string, by: number): void {

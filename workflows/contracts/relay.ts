@@ -32,8 +32,8 @@ export interface PendingWork {
 export interface Relay {
   /** Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain. */
   flush(work: PendingWork): Promise<void>;
-  /** A workflow's first attempt ended in this process: the next delivery may be started. */
-  firstAttemptEnded?(deliveryId: string): void;
+  /** A workflow's first attempt began or ended in this process, which says when the next delivery may be started. */
+  firstAttempt?(deliveryId: string, what: 'begun' | 'ended'): void;
   /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
   command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome>;
   /** Link into the Temporal UI. */
