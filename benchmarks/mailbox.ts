@@ -1,6 +1,6 @@
 import { generateMails, type GeneratedMail } from '../tests/generator/mails.ts';
 import { dovecot } from '../tests/harness/dovecot.ts';
-import { ceilings } from './ceilings.ts';
+import { ceilings, pace } from './ceilings.ts';
 import type { Benchmark, BenchmarkOptions, Figure } from './contract.ts';
 import { faultsOf } from './correctness.ts';
 import { deliverAll, importMailbox, type ImportRun } from './import.ts';
@@ -35,7 +35,10 @@ export const mailbox: Benchmark = {
       let faults = 0;
       for (const [place, user] of USERS.entries()) {
         const tenant = await stage.newTenant(user.username);
+        const paceBefore = await pace(boxes[place]!);
         const run = await importMailbox(product, tenant, server, user, count);
+        const each = (paceBefore + (await pace(boxes[place]!))) / 2;
+        say(`mailparser alone at this time: ${each.toFixed(2)} ms CPU a mail`);
         const found = await faultsOf(stage, tenant, boxes[place]!);
         say(`${user.username.split('@')[0]}: ${describeRun(run)}; ${JSON.stringify(found)}`);
         faults += found.lost + found.doubled + found.garbled + found.misthreaded;

@@ -1,6 +1,6 @@
 // `npm run bench`: measures the product beside its ceilings and prints both beside the targets.
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import type { Benchmark, Figure } from './contract.ts';
 import { deliveries } from './deliveries.ts';
@@ -40,14 +40,15 @@ async function main(): Promise<number> {
     return 0;
   }
   const measured: { benchmark: string; figures: Figure[] }[] = [];
-  for (const { name, about, run } of chosen(values.only)) {
-    process.stderr.write(`${name}: ${about}\n`);
+  for (const benchmark of chosen(values.only)) {
+    const { name, about } = benchmark;
+    process.stderr.write(`${name}: ${about}; load ${load()}\n`);
     const say = (line: string) => process.stderr.write(`  ${line}\n`);
     const { quick, full, profile } = values;
-    const figures = await run({ quick, full, profile, say });
+    const figures = await benchmark.run({ quick, full, profile, say });
     measured.push({ benchmark: name, figures });
   }
-  process.stdout.write(table(measured));
+  process.stdout.write(`${table(measured)}\n${machine()}, load ${load()}\n`);
   if (values.json) writeFileSync(values.json, JSON.stringify(report(measured), null, 2));
   return 0;
 }
@@ -63,8 +64,16 @@ function chosen(only: string | undefined): readonly Benchmark[] {
 }
 
 function report(measured: readonly { benchmark: string; figures: Figure[] }[]) {
-  const [cpu] = cpus();
-  return { at: new Date().toISOString(), cores: cpus().length, cpu: cpu?.model, measured };
+  return { at: new Date().toISOString(), machine: machine(), load: load(), measured };
+}
+
+function machine(): string {
+  return `${cpus().length} cores of ${cpus()[0]?.model.trim()}`;
+}
+
+/** Programs that wanted a core at once, over the last minute: above the cores there are, rates and times are not the product's. */
+function load(): string {
+  return loadavg()[0]!.toFixed(1);
 }
 
 try {

@@ -13,7 +13,7 @@ export interface Scene {
   readonly sink: SmtpSink;
   readonly channelId: string;
   /** The API as the scene's tenant. */
-  call<T>(method: string, path: string, body?: unknown): Promise<T>;
+  readonly call: <T>(method: string, path: string, body?: unknown) => Promise<T>;
   close(): Promise<void>;
 }
 
@@ -34,7 +34,14 @@ export async function openScene(mails: readonly string[] = []): Promise<Scene> {
     });
     await untilWatching(product, tenant, channelId);
     return {
-      ...{ stage, product, tenant, server, user, sink, channelId, close },
+      stage,
+      product,
+      tenant,
+      server,
+      user,
+      sink,
+      channelId,
+      close,
       call: (...request) => tenant.call(product, ...request),
     };
   } catch (error) {

@@ -79,7 +79,7 @@ async function withMailbox(
   });
   try {
     if (kind === 'sweeps') await environment.sleep('1 day');
-    else while (syncs <= WAITS_A_DAY) await sleep(20);
+    else await until(() => syncs > WAITS_A_DAY);
     return await costOf(workflow);
   } finally {
     plan.desired = 'stopped';
@@ -90,6 +90,10 @@ async function withMailbox(
     for (const one of workers) one.shutdown();
     await Promise.all(running);
   }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await sleep(20);
 }
 
 /** What a week adds to a ticket that waits for its customer. */
