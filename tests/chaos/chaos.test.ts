@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Victim } from './installation.ts';
 import type { Moment } from './moments.ts';
 import { playScene } from './scene.ts';
@@ -37,8 +37,4 @@ describeWith('dovecot', `killed in the middle (seed ${seed})`, () => {
     },
     240_000,
   );
-});
-
-describe('the checker', () => {
-  it.todo('sees faults');
 });

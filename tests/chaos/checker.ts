@@ -5,6 +5,12 @@ import { gatherEvidence, workflowsOf, type Evidence, type WorkflowFact } from '.
 import { ESCALATE_AFTER_MS, WARN_AT_PERCENT, type Expected } from './moments.ts';
 import type { Stage } from './stage.ts';
 
+/** When everything was back (Unix, ms), and for how long at most the machine has let nothing of ours run since. */
+export interface Back {
+  readonly at: number;
+  readonly stalledMs: number;
+}
+
 /** What the table shows of a scene, and what is wrong with it. */
 export interface Findings {
   /** Empty where all is as it must be. */
@@ -23,6 +29,7 @@ export interface Findings {
   readonly latest: number | null;
 }
 
+/** A clock may be late by this, and by what the machine kept this very process waiting. */
 const LATE_MS = 1_000;
 const TASK_TIMEOUT_MS = 10_000;
 /** Clocks of the parts of one machine, and what a row's own transaction takes. */
@@ -76,10 +83,10 @@ function clocksLeft({ tickets, events }: Evidence, { targetSeconds }: Expected):
 }
 
 /** Looks at everything a scene left, against what it was to leave. */
-export async function check(stage: Stage, expected: Expected, backAt: number): Promise<Findings> {
+export async function check(stage: Stage, expected: Expected, back: Back): Promise<Findings> {
   const evidence = await gatherEvidence(stage);
   const workflows = await workflowsOf(stage, evidence);
-  const clocks = lateness(evidence, workflows, expected, backAt);
+  const clocks = lateness(evidence, workflows, expected, back);
   const repeats = deliveries(stage, evidence);
   const answers = answered(stage, evidence, expected);
   return {
@@ -105,7 +112,7 @@ export async function check(stage: Stage, expected: Expected, backAt: number): P
 }
 
 /** Each mail one message, each conversation one ticket of its own. */
-function mailFaults({ sources, inbound, tickets }: Evidence, { mails }: Expected): string[] {
+export function mailFaults({ sources, inbound, tickets }: Evidence, { mails }: Expected): string[] {
   const faults: string[] = [];
   const ticketOf = new Map(inbound.map(({ id, ticketId }) => [id, ticketId]));
   const bySource = Map.groupBy(sources, ({ sha256 }) => sha256);
@@ -144,7 +151,7 @@ function mailFaults({ sources, inbound, tickets }: Evidence, { mails }: Expected
   return faults;
 }
 
-function sequenceFaults({ events, tickets }: Evidence): string[] {
+export function sequenceFaults({ events, tickets }: Evidence): string[] {
   const byTicket = Map.groupBy(events, ({ ticketId }) => ticketId);
   return tickets.flatMap(({ id, sequence }) => {
     const numbers = (byTicket.get(id) ?? []).map((event) => event.sequence);
@@ -161,7 +168,7 @@ function workflowFaults(workflows: readonly WorkflowFact[]): string[] {
 }
 
 /** Every event at every endpoint, at least once, under one id with one body. */
-function deliveries(
+export function deliveries(
   { receivers, hooks }: Stage,
   { events, deliveries }: Evidence,
 ): { faults: string[]; repeated: number } {
@@ -190,7 +197,7 @@ function deliveries(
 }
 
 /** Each answer once at the customers' server; one in doubt says so, and is there at most once. */
-function answered(
+export function answered(
   { customers }: Stage,
   { outbound, events }: Evidence,
   { answers }: Expected,
@@ -218,11 +225,11 @@ function messageIdOf({ raw }: CapturedMail): string {
 }
 
 /** No clock is lost or early, and none later than a second after its deadline, or after everything was back. */
-function lateness(
+export function lateness(
   { events, tickets }: Evidence,
   workflows: readonly WorkflowFact[],
   { targetSeconds }: Expected,
-  backAt: number,
+  back: Back,
 ): { faults: string[]; clocks: number; latest: number | null } {
   if (targetSeconds === null) return { faults: [], clocks: 0, latest: null };
   const faults: string[] = [];
@@ -233,6 +240,7 @@ function lateness(
     const inFlight = workflows.some(
       (workflow) => workflow.id.endsWith(id) && workflow.timeouts > 0,
     );
+    const bornAt = own.find(({ type }) => type === 'ticket.created')?.committedAt.getTime() ?? 0;
     for (const type of CLOCK_EVENTS) {
       const [event, ...more] = own.filter((one) => one.type === type);
       if (!event || more.length > 0) {
@@ -243,10 +251,10 @@ function lateness(
       const at = event.committedAt.getTime();
       const due = dueOf(type, Date.parse(event.data.sla!.due_at), targetSeconds);
       if (at < due - EARLY_MS) faults.push(`${type} of ticket ${id} came ${due - at} ms early`);
-      const lateMs = at - Math.max(due, backAt);
-      // One that was due before all was back is late by what it comes after that.
+      // One that was due before all was back, or before its ticket could be made, is late by what it comes after that.
+      const lateMs = at - Math.max(due, back.at, bornAt);
       latest = Math.max(latest, lateMs);
-      if (lateMs > LATE_MS + (inFlight ? TASK_TIMEOUT_MS : 0))
+      if (lateMs > LATE_MS + back.stalledMs + (inFlight ? TASK_TIMEOUT_MS : 0))
         faults.push(
           `${type} of ticket ${id} came ${lateMs} ms late${inFlight ? ', its task timed out' : ''}`,
         );

@@ -102,9 +102,6 @@ export interface WorkflowFact {
 }
 
 const AT_ONCE = 10;
-// temporal.api.enums.v1.EventType
-const TASK_TIMED_OUT = 8;
-const TASK_FAILED = 9;
 
 export async function workflowsOf(stage: Stage, evidence: Evidence): Promise<WorkflowFact[]> {
   const { tenantId } = stage;
@@ -128,12 +125,10 @@ async function look({ installation }: Stage, id: string): Promise<WorkflowFact> 
     return {
       id,
       status: status.name,
-      timeouts: all.filter(({ eventType }) => eventType === TASK_TIMED_OUT).length,
-      faults: all
-        .filter(({ eventType }) => eventType === TASK_FAILED)
-        .map(({ workflowTaskFailedEventAttributes: failed }) =>
-          [failed?.cause, failed?.identity, failed?.failure?.message].join(' '),
-        ),
+      timeouts: all.filter((event) => event.workflowTaskTimedOutEventAttributes).length,
+      faults: all.flatMap(({ workflowTaskFailedEventAttributes: failed }) =>
+        failed ? [`${failed.cause ?? ''} ${failed.failure?.message ?? ''}`] : [],
+      ),
     };
   } catch (error) {
     if ((error as Error).name !== 'WorkflowNotFoundError') throw error;

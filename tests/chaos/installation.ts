@@ -13,6 +13,7 @@ import { startTethered } from '../../embedded/tether.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { openDeps, type OpenDeps } from '../../workers/deps.ts';
+import { QUEUE } from '../../workflows/contracts/queues.ts';
 import { Service, type Launched } from './service.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -44,8 +45,11 @@ export interface ChaosInstallation {
   /** Starts one more process with all workers. */
   secondWorker(): Promise<Service>;
   readiness(of: 'api' | 'worker'): Promise<Readiness>;
-  /** Until every program says that it is ready. @throws Error with what is not */
-  ready(withinMs?: number): Promise<void>;
+  /**
+   * Until every program says that it is ready and its workers have asked Temporal for work, since a time (Unix, ms) where
+   * they or Temporal were killed then. @throws Error with what is not
+   */
+  ready(polledSince?: number): Promise<void>;
   /** The last lines of a program's log. */
   logTail(name: string, lines?: number): string;
   close(): Promise<void>;
@@ -124,7 +128,10 @@ export async function chaosInstallation(options: ChaosOptions = {}): Promise<Cha
       return second;
     },
     readiness,
-    ready: (withinMs = READY_WITHIN_MS) => untilReady(readiness, withinMs),
+    async ready(polledSince = 0) {
+      await untilReady(readiness, READY_WITHIN_MS);
+      await untilPolled(deps, polledSince, READY_WITHIN_MS);
+    },
     logTail: (name, lines = 20) =>
       readFileSync(join(home, 'logs', `${name}.log`), 'utf8')
         .trimEnd()
@@ -182,5 +189,31 @@ async function untilReady(
     if (Date.now() > deadline)
       throw new Error(`Not ready after ${withinMs / 1000} s: ${JSON.stringify(found)}`);
     await sleep(150);
+  }
+}
+
+const TASK_QUEUE_TYPE_WORKFLOW = 1;
+
+/** A worker that lost Temporal asks again at intervals of up to 10 s, which is the SDK's own pace. */
+async function untilPolled(
+  { client, config }: OpenDeps,
+  since: number,
+  withinMs: number,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
+  for (const name of [QUEUE.tickets, QUEUE.mailboxes, QUEUE.deliveries]) {
+    for (;;) {
+      const { pollers } = await client.workflowService.describeTaskQueue({
+        namespace: config.temporal.namespace,
+        taskQueue: { name },
+        taskQueueType: TASK_QUEUE_TYPE_WORKFLOW,
+      });
+      const seen = (pollers ?? []).map(
+        ({ lastAccessTime: at }) => Number(at?.seconds ?? 0) * 1000 + 999,
+      );
+      if (seen.some((at) => at >= since)) break;
+      if (Date.now() > deadline) throw new Error(`Nobody polls queue ${name}.`);
+      await sleep(50);
+    }
   }
 }

@@ -20,9 +20,9 @@ export interface Expected {
 /** Something the product is in the middle of when a part of it is killed. */
 export interface Activity {
   /** Settles when the outside has done its part. */
-  act(): Promise<void>;
+  readonly act: () => Promise<void>;
   /** From 0 to 1; the kill comes at a random share. */
-  progress(): Promise<number> | number;
+  readonly progress: () => Promise<number> | number;
   readonly expected: Expected;
 }
 
@@ -123,7 +123,7 @@ async function clocksRunningOut(stage: Stage): Promise<Activity> {
     act: async () => {
       begun = Date.now();
       await sendUntilAccepted(door, mails.map(onTheWire), () => undefined, BETWEEN_CLOCKS_MS);
-      await sleep(begun + spanMs - Date.now());
+      await sleep(Math.max(0, begun + spanMs - Date.now()));
     },
     progress: () => (begun === 0 ? 0 : (Date.now() - begun) / spanMs),
     expected: { ...expectingAtDoor(mails), targetSeconds: TARGET_SECONDS },
@@ -269,7 +269,7 @@ async function untilTickets(stage: Stage, count: number): Promise<string[]> {
 }
 
 function sentOf({ customers, name }: Stage): number {
-  return customers.mails.filter(({ raw }) => raw.includes(`${name}`)).length;
+  return customers.mails.filter(({ raw }) => raw.includes(name)).length;
 }
 
 interface Cursor {

@@ -4,7 +4,7 @@ import { FIRST_DELIVERY, generateMails, type GeneratedMail } from '../generator/
 import { describeWith, eventually } from '../harness/index.ts';
 import { check, untilQuiet } from './checker.ts';
 import { gatherEvidence } from './evidence.ts';
-import { smallDisk, type SmallDisk } from './small-disk.ts';
+import { smallDisk } from './small-disk.ts';
 import { expectingAtDoor, onTheWire, type Expected } from './moments.ts';
 import { httpDoor, sendUntilAccepted, smtpDoor, type Door, type DoorAnswer } from './senders.ts';
 import {
@@ -34,7 +34,8 @@ describeWith('dovecot', 'a server is away for a while', () => {
   }, 60_000);
 
   it('Postgres away: the doors say later, /readyz names it, and all comes back by itself', async () => {
-    const { services, readiness, ready } = world.installation;
+    const { installation } = world;
+    const { services } = installation;
     const stage = await setStage(world, 21);
     const doors = await bothDoors(stage);
     const mails = [...generateMails({ seed: 21, count: MAILS, attachmentBytes: 5_000 })];
@@ -47,12 +48,12 @@ describeWith('dovecot', 'a server is away for a while', () => {
     for (const { raw, deliveredAt } of boxed)
       world.mailServer.deliver(box.username, raw, { at: deliveredAt });
     await eventually(async () => {
-      expect(missing(await readiness('api'))).toEqual(['database']);
-      expect(missing(await readiness('worker'))).toEqual(['database']);
+      expect(missing(await installation.readiness('api'))).toEqual(['database']);
+      expect(missing(await installation.readiness('worker'))).toEqual(['database']);
     }, AWAY_MS / 2);
     await sleep(AWAY_MS);
     await services.postgres.start();
-    await ready();
+    await installation.ready();
 
     const [bySmtp, byHttp] = await Promise.all(sending);
     expect(refusals(bySmtp!)).toEqual([451]);
@@ -65,7 +66,8 @@ describeWith('dovecot', 'a server is away for a while', () => {
   }, 240_000);
 
   it('Temporal away: the doors go on accepting, the API says which part is away, and all catches up', async () => {
-    const { services, readiness, ready } = world.installation;
+    const { installation } = world;
+    const { services } = installation;
     const stage = await setStage(world, 31);
     const doors = await bothDoors(stage);
     const [first, ...mails] = generateMails({ seed: 31, count: MAILS + 1, attachmentBytes: 5_000 });
@@ -82,13 +84,13 @@ describeWith('dovecot', 'a server is away for a while', () => {
     expect(answers.flatMap(refusals)).toEqual([]);
     expect(Date.now() - began).toBeLessThan(MAILS * 2_000);
     await eventually(async () => {
-      expect(missing(await readiness('api'))).toEqual(['temporal']);
-      expect(missing(await readiness('worker'))).toEqual(['temporal']);
+      expect(missing(await installation.readiness('api'))).toEqual(['temporal']);
+      expect(missing(await installation.readiness('worker'))).toEqual(['temporal']);
     }, AWAY_MS / 2);
     expectStatus(await stage.call('GET', '/v1/tickets'), 200);
     await sleep(Math.max(0, began + AWAY_MS - Date.now()));
     await services.temporal.start();
-    await ready();
+    await installation.ready();
 
     await expectAll(stage, [first!, ...mails], expectingAtDoor([first!, ...mails]));
     expect(restarts(world)).toBe(0);
@@ -99,36 +101,35 @@ const disk = smallDisk(300);
 
 (disk === null ? describe.skip : describe)('the disk of Postgres is full', () => {
   let world: World;
-  const { folder, fill, free, remove } = disk ?? ({} as SmallDisk); // where there is none, nothing runs
 
   beforeAll(async () => {
     world = await openWorld(1, {
-      postgresHome: folder,
+      postgresHome: disk!.folder,
       postgresSettings: { max_wal_size: '64MB', wal_keep_size: '0' },
     });
   }, 120_000);
 
   afterAll(async () => {
     await world?.close();
-    remove?.();
+    disk?.remove();
   }, 60_000);
 
   it('the doors say later, nothing accepted is lost, and it goes on once there is room', async () => {
-    const { readiness, ready } = world.installation;
+    const { installation } = world;
     const stage = await setStage(world, 41);
     const doors = await bothDoors(stage);
     const mails = [...generateMails({ seed: 41, count: 60, attachmentBytes: 400_000 })];
     const sending: Promise<DoorAnswer[]>[] = [];
-    fill();
+    disk!.fill();
     for (const [at, door] of doors.entries())
       sending.push(sendUntilAccepted(door, of(mails, at).map(onTheWire)));
     await eventually(async () => {
-      expect(missing(await readiness('api'))).toEqual(['database']);
+      expect(missing(await installation.readiness('api'))).toEqual(['database']);
     }, 60_000);
     await sleep(5_000);
-    free();
+    disk!.free();
     const [bySmtp, byHttp] = await Promise.all(sending);
-    await ready();
+    await installation.ready();
     expect(refusals(bySmtp!)).toEqual([451]);
     expect(refusals(byHttp!)).toEqual([503]);
     await expectAll(stage, mails, expectingAtDoor(mails));
@@ -166,7 +167,7 @@ async function expectAll(
 ): Promise<void> {
   expect(expected.mails).toHaveLength(mails.length);
   expect(await untilQuiet(stage, expected, 150_000)).toEqual([]);
-  expect((await check(stage, expected, Date.now())).faults).toEqual([]);
+  expect((await check(stage, expected, { at: Date.now(), stalledMs: 0 })).faults).toEqual([]);
 }
 
 function missing({ parts }: { parts: readonly { name: string; ok: boolean }[] }): string[] {

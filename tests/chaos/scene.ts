@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../generator/random.ts';
 import { check, untilQuiet, type Findings } from './checker.ts';
@@ -18,6 +19,7 @@ export interface SceneReport extends Scene {
   readonly awaySeconds: number;
   /** From everything being back to nothing being under way. */
   readonly settledSeconds: number;
+  readonly stalledMs: number;
   /** Programs that ended by themselves and were started again. */
   readonly restarts: number;
   readonly findings: Findings;
@@ -49,13 +51,17 @@ export async function playScene(
   await services[victim].kill();
   await sleep(awayMs ?? random.int(AWAY_MS.least, AWAY_MS.most));
   await services[victim].start();
-  await world.installation.ready();
+  await world.installation.ready(victim === 'worker' || victim === 'temporal' ? began : 0);
   const backAt = Date.now();
+  const stalls = monitorEventLoopDelay({ resolution: 20 });
+  stalls.enable();
 
   await acting;
   const left = await untilQuiet(stage, activity.expected, QUIET_WITHIN_MS);
   const settledSeconds = (Date.now() - backAt) / 1000;
-  const findings = await check(stage, activity.expected, backAt);
+  stalls.disable();
+  const stalledMs = stalls.max / 1e6;
+  const findings = await check(stage, activity.expected, { at: backAt, stalledMs });
   world.receivers.answerWith({});
   return {
     victim,
@@ -64,6 +70,7 @@ export async function playScene(
     killedAt,
     awaySeconds: (backAt - began) / 1000,
     settledSeconds,
+    stalledMs,
     restarts: restartsOf(world) - restartsBefore,
     findings: {
       ...findings,
