@@ -3,7 +3,7 @@ const WIDTH = 25;
 /** A slow endpoint keeps a place no longer than this once it is being posted to, so that it doesn't hold back the others. */
 const LONGEST_POST_MS = 250;
 /** One of which nothing is heard is under way in another process. */
-const UNHEARD_MS = 2_000;
+const UNHEARD_MS = 5_000;
 
 /** Bounds the delivery workflows in flight, from the start to the end of the first attempt. */
 export class DeliveryGate {
