@@ -70,7 +70,9 @@ function commonName(name: string): Buffer {
 
 function subjectAltName(names: readonly string[]): Buffer {
   const entries = names.map((name) =>
-    isIPv4(name) ? der(0x87, Buffer.from(name.split('.').map(Number))) : der(0x82, Buffer.from(name)),
+    isIPv4(name)
+      ? der(0x87, Buffer.from(name.split('.').map(Number)))
+      : der(0x82, Buffer.from(name)),
   );
   return sequence(SUBJECT_ALT_NAME, der(0x04, sequence(...entries)));
 }
