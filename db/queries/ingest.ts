@@ -1,14 +1,6 @@
 import { sql } from 'kysely';
-import {
-  newId,
-  type ChannelId,
-  type MessageId,
-  type SourceId,
-  type TenantId,
-  type TicketId,
-} from '../../domain/ids.ts';
+import { newId, type MessageId, type TicketId } from '../../domain/ids.ts';
 import { isFresh, loopReason } from '../../domain/loop-guard.ts';
-import { PARSER_VERSION, type ParsedMail } from '../../domain/mail/parse.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
 import { matchThread } from '../../domain/thread.ts';
 import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
@@ -16,11 +8,21 @@ import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 import { insertAudit } from './audit.ts';
-import { insertBlobs, type StoredBlob } from './blobs.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
-import { asBytea, insertRows } from './insert-rows.ts';
+import {
+  isAutomatic,
+  isReport,
+  receivedEvents,
+  searchedText,
+  type IngestingChannel,
+  type Item,
+  type ParsedSource,
+  type Placed,
+} from './ingest-item.ts';
+import { storeMessages } from './ingest-messages.ts';
+import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-sources.ts';
 import { Pending } from './outbox.ts';
 import { oversizeOf, tellOversize } from './oversize-notice.ts';
 import { countSent } from './sender-hours.ts';
@@ -35,24 +37,6 @@ import {
   type NewTicket,
   type TicketRow,
 } from './tickets.ts';
-
-/** A stored source and what its parser made of it. */
-export interface ParsedSource {
-  readonly sourceId: SourceId;
-  readonly providerMessageId: string | null;
-  readonly mail: ParsedMail;
-  /** In the order of `mail.attachments`: bytes, or where large ones were put already. */
-  readonly attachments: readonly (Buffer | StoredBlob)[];
-}
-
-export interface IngestingChannel {
-  readonly tenantId: TenantId;
-  readonly id: ChannelId;
-  readonly provider: string;
-  readonly name: string;
-  /** Whether its provider can send: else nobody is told of mail too large. */
-  readonly canSend?: boolean;
-}
 
 export interface Ingested {
   readonly pending: Pending;
@@ -81,10 +65,6 @@ export async function ingestBatch(
   return { pending, messages };
 }
 
-interface Item extends ParsedSource {
-  readonly messageId: MessageId;
-}
-
 /** One batch in one transaction. */
 class Ingestion {
   readonly #tx: Tx;
@@ -101,12 +81,12 @@ class Ingestion {
   }
 
   async run(batch: readonly ParsedSource[]): Promise<number> {
-    const staged = await this.#lockStaged(batch);
-    const fresh = await this.#withoutKnown(staged);
+    const staged = await lockStaged(this.#tx, batch);
+    const fresh = await withoutKnown(this.#tx, this.#channel, staged);
     if (fresh.length === 0) return 0;
     const rules = await loadTicketRules(this.#tx, this.#channel.tenantId);
     const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, fresh);
-    const items = await this.#withoutOwn(fresh, index);
+    const items = await withoutOwn(this.#tx, fresh, index, this.#now);
     if (items.length === 0) return 0;
     const contacts = await findOrAddContacts(
       this.#tx,
@@ -119,101 +99,15 @@ class Ingestion {
     const placed = this.#place(items, index, rules);
     const loops = await this.#findLoops(placed);
     const created = await this.#createTickets(placed, rules, contactsOf);
-    const messages = await this.#storeMessages(placed);
+    const messages = await storeMessages(this.#tx, this.#channel, placed);
     await index.store(this.#tx);
     const told = await this.#tellOversize(placed, index, loops);
     await this.#announceNew(created, placed, messages, told);
     await this.#muteNew(created, loops);
     await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
-    await this.#finish(items);
+    await finishSources(this.#tx, this.#channel, items, this.#now);
     return items.length;
-  }
-
-  /** Sources that nobody else has ingested, or is ingesting now. */
-  async #lockStaged(batch: readonly ParsedSource[]): Promise<Item[]> {
-    const rows = await this.#tx
-      .selectFrom('sources')
-      .select('id')
-      .where(
-        'id',
-        'in',
-        batch.map((source) => source.sourceId),
-      )
-      .where('status', '=', 'staged')
-      .orderBy('id')
-      .forUpdate()
-      .skipLocked()
-      .execute();
-    const free = new Set(rows.map((row) => row.id));
-    return batch
-      .filter((source) => free.has(source.sourceId))
-      .map((source) => ({ ...source, messageId: newId('message') }));
-  }
-
-  /** Leaves out what this channel has already, and our own mail coming back. */
-  async #withoutKnown(items: readonly Item[]): Promise<Item[]> {
-    if (items.length === 0) return [];
-    const tx = this.#tx;
-    const hashes = items.map((item) => Buffer.from(item.mail.contentHash, 'hex'));
-    const stored = await tx
-      .selectFrom('messages')
-      .select(['id', 'message_id', 'content_hash'])
-      .where('channel_id', '=', this.#channel.id)
-      .where('direction', '=', 'inbound')
-      .where('content_hash', 'in', hashes)
-      .execute();
-    const ownIds = items.flatMap((item) => item.mail.threading.messageId ?? []);
-    const own =
-      ownIds.length === 0
-        ? []
-        : await tx
-            .selectFrom('messages')
-            .select(['id', 'message_id'])
-            .where('tenant_id', '=', this.#channel.tenantId)
-            .where('direction', '=', 'outbound')
-            .where('message_id', 'in', ownIds)
-            .execute();
-    const known = new Map(
-      stored.map((row) => [`${row.message_id ?? ''} ${row.content_hash!.toString('hex')}`, row.id]),
-    );
-    const sent = new Map(own.map((row) => [row.message_id, row.id]));
-    const fresh: Item[] = [];
-    const settled: { id: string; status: 'duplicate' | 'filtered'; message_id: string }[] = [];
-    for (const item of items) {
-      const key = `${item.mail.threading.messageId ?? ''} ${item.mail.contentHash}`;
-      const twin = known.get(key);
-      const ours = sent.get(item.mail.threading.messageId);
-      if (ours) settled.push({ id: item.sourceId, status: 'filtered', message_id: ours });
-      else if (twin) settled.push({ id: item.sourceId, status: 'duplicate', message_id: twin });
-      else {
-        known.set(key, item.messageId);
-        fresh.push(item);
-      }
-    }
-    if (settled.length > 0) {
-      await sql`update sources s set status = d.status, message_id = d.message_id, ingested_at = now()
-        from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as d(id text, status text, message_id text)
-        where s.id = d.id`.execute(tx);
-    }
-    return fresh;
-  }
-
-  /** Leaves out what we sent ourselves and a forwarder, a list or a sent folder brought back. */
-  async #withoutOwn(items: readonly Item[], index: ThreadIndex): Promise<Item[]> {
-    const own = items.filter((item) => index.isOurOwn(item.mail));
-    if (own.length > 0) {
-      await this.#tx
-        .updateTable('sources')
-        .set({ status: 'filtered', ingested_at: this.#now })
-        .where(
-          'id',
-          'in',
-          own.map((item) => item.sourceId),
-        )
-        .execute();
-    }
-    return items.filter((item) => !own.includes(item));
   }
 
   /** Tickets on which a machine without any sign of being one seems to answer, with the reason. */
@@ -359,99 +253,6 @@ class Ingestion {
     return createTickets(this.#tx, this.#channel.tenantId, rules, tickets, actor, this.#now);
   }
 
-  async #storeMessages(placed: readonly Placed[]): Promise<Map<MessageId, Message>> {
-    const tenant_id = this.#channel.tenantId;
-    const attachments = await this.#storeAttachments(placed);
-    await insertRows(
-      this.#tx,
-      'messages',
-      placed.map(({ item, ticketId }) => {
-        const { message, threading, contentHash } = item.mail;
-        return {
-          id: item.messageId,
-          tenant_id,
-          ticket_id: ticketId,
-          channel_id: this.#channel.id,
-          source_id: item.sourceId,
-          direction: 'inbound',
-          kind: message.kind,
-          status: 'received',
-          parser_version: PARSER_VERSION,
-          provider_message_id: item.providerMessageId,
-          message_id: threading.messageId,
-          content_hash: `\\x${contentHash}`,
-          body: message,
-          timestamp: message.timestamp,
-          received_at: message.received_at,
-        };
-      }),
-    );
-    await insertRows(this.#tx, 'attachments', attachments.rows);
-    return new Map(
-      placed.map((one) => [
-        one.item.messageId,
-        this.#present(one, attachments.ids.get(one.item.messageId) ?? []),
-      ]),
-    );
-  }
-
-  async #storeAttachments(placed: readonly Placed[]) {
-    const all = placed.flatMap(({ item }) =>
-      item.attachments.map((content, position) => ({ item, content, position })),
-    );
-    const inMemory = await insertBlobs(
-      this.#tx,
-      this.#channel.tenantId,
-      all.flatMap(({ item, content, position }) => {
-        if (!Buffer.isBuffer(content)) return [];
-        return {
-          bytes: content,
-          sha256: Buffer.from(item.mail.attachments[position]!.sha256, 'hex'),
-        };
-      }),
-    );
-    const next = inMemory.values();
-    const ids = new Map<MessageId, string[]>();
-    const rows = all.map(({ item, content, position }) => {
-      const blob = Buffer.isBuffer(content) ? next.next().value! : content;
-      const known = item.mail.attachments[position]!;
-      const id = newId('attachment');
-      ids.set(item.messageId, [...(ids.get(item.messageId) ?? []), id]);
-      return {
-        id,
-        tenant_id: this.#channel.tenantId,
-        message_id: item.messageId,
-        position,
-        filename: known.filename,
-        content_type: known.contentType,
-        size: blob.size,
-        sha256: asBytea(blob.sha256),
-        inline: known.inline,
-        content_id: known.contentId,
-      };
-    });
-    return { rows, ids };
-  }
-
-  #present({ item, ticketId }: Placed, attachmentIds: readonly string[]): Message {
-    const { message } = item.mail;
-    return {
-      ...message,
-      id: item.messageId,
-      source_id: item.sourceId,
-      ticket_id: ticketId,
-      provider_message_id: item.providerMessageId,
-      account_id: this.#channel.id,
-      account_name: this.#channel.name,
-      thread_id: ticketId,
-      attachments: message.attachments.map((attachment, place) => ({
-        id: attachmentIds[place]!,
-        ...attachment,
-      })),
-      metadata: { ...message.metadata, config_id: this.#channel.id },
-    };
-  }
-
   async #announceNew(
     created: readonly TicketRow[],
     placed: readonly Placed[],
@@ -544,70 +345,6 @@ class Ingestion {
       })),
     );
   }
-
-  async #finish(items: readonly Item[]): Promise<void> {
-    const done = items.map((item) => ({ id: item.sourceId, message_id: item.messageId }));
-    await sql`update sources s set status = 'ingested', message_id = d.message_id, ingested_at = now(), error = null
-      from jsonb_to_recordset(${JSON.stringify(done)}::jsonb) as d(id text, message_id text) where s.id = d.id`.execute(
-      this.#tx,
-    );
-    await this.#tx
-      .updateTable('channels')
-      .set({
-        messages_received: sql`messages_received + ${items.length}`,
-        last_message_at: this.#now,
-      })
-      .where('id', '=', this.#channel.id)
-      .execute();
-  }
-}
-
-/**
- * `create` begins a ticket, `new_reply` joins one that this batch begins, `join` and `reopen` go to one that was there,
- * `none` is kept without a ticket.
- */
-interface Placed {
-  readonly item: Item;
-  readonly ticketId: TicketId | null;
-  readonly effect: 'create' | 'new_reply' | 'join' | 'reopen' | 'none';
-  readonly followUpOf: TicketId | null;
 }
 
 const UNKNOWN_SENDER: MailAddress = { name: '', address: 'unknown sender' };
-
-/** Written by no person: it joins, but moves nothing. */
-function isAutomatic(item: Item): boolean {
-  return item.mail.automatic.automatic || isReport(item);
-}
-
-function isReport({ mail }: Item): boolean {
-  return ['bounce', 'auto_reply', 'delivery_report', 'feedback_report'].includes(mail.message.kind);
-}
-
-function searchedText({ mail }: Item): string {
-  const { sender, new_content: text } = mail.message;
-  return `${sender?.name ?? ''} ${sender?.address ?? ''} ${text}`;
-}
-
-function receivedEvents(placed: readonly Placed[], messages: ReadonlyMap<MessageId, Message>) {
-  return placed.map(({ item }) => ({
-    type: 'message.received' as const,
-    data: { message: withoutBulk(messages.get(item.messageId)!) },
-  }));
-}
-
-/** Longest text an event carries; the API gives the whole. */
-const EVENT_TEXT_CHARACTERS = 64 * 1024;
-
-function withoutBulk(message: Message): Message {
-  // Cut through a surrogate pair, jsonb would refuse it.
-  const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS).toWellFormed();
-  return {
-    ...message,
-    content: cut(message.content),
-    new_content: cut(message.new_content),
-    quoted_content: message.quoted_content === null ? null : cut(message.quoted_content),
-    html:
-      message.html !== null && message.html.length > EVENT_TEXT_CHARACTERS ? null : message.html,
-  };
-}

@@ -1,0 +1,80 @@
+import type { ChannelId, MessageId, SourceId, TenantId, TicketId } from '../../domain/ids.ts';
+import type { ParsedMail } from '../../domain/mail/parse.ts';
+import type { Message } from '../../domain/message.ts';
+import type { StoredBlob } from './blobs.ts';
+
+/** A stored source and what its parser made of it. */
+export interface ParsedSource {
+  readonly sourceId: SourceId;
+  readonly providerMessageId: string | null;
+  readonly mail: ParsedMail;
+  /** In the order of `mail.attachments`: bytes, or where large ones were put already. */
+  readonly attachments: readonly (Buffer | StoredBlob)[];
+}
+
+export interface IngestingChannel {
+  readonly tenantId: TenantId;
+  readonly id: ChannelId;
+  readonly provider: string;
+  readonly name: string;
+  /** Whether its provider can send: else nobody is told of mail too large. */
+  readonly canSend?: boolean;
+}
+
+/** A source under ingestion, with the id its message gets. */
+export interface Item extends ParsedSource {
+  readonly messageId: MessageId;
+}
+
+/**
+ * `create` begins a ticket, `new_reply` joins one that this batch begins, `join` and `reopen` go to one that was there,
+ * `none` is kept without a ticket.
+ */
+export interface Placed {
+  readonly item: Item;
+  readonly ticketId: TicketId | null;
+  readonly effect: 'create' | 'new_reply' | 'join' | 'reopen' | 'none';
+  readonly followUpOf: TicketId | null;
+}
+
+/** Written by no person: it joins, but moves nothing. */
+export function isAutomatic(item: Item): boolean {
+  return item.mail.automatic.automatic || isReport(item);
+}
+
+/** What a machine reports; it begins no ticket. */
+export function isReport({ mail }: Item): boolean {
+  return ['bounce', 'auto_reply', 'delivery_report', 'feedback_report'].includes(mail.message.kind);
+}
+
+/** What a search finds a ticket by, of one message. */
+export function searchedText({ mail }: Item): string {
+  const { sender, new_content: text } = mail.message;
+  return `${sender?.name ?? ''} ${sender?.address ?? ''} ${text}`;
+}
+
+export function receivedEvents(
+  placed: readonly Placed[],
+  messages: ReadonlyMap<MessageId, Message>,
+) {
+  return placed.map(({ item }) => ({
+    type: 'message.received' as const,
+    data: { message: withoutBulk(messages.get(item.messageId)!) },
+  }));
+}
+
+/** Longest text an event carries; the API gives the whole. */
+const EVENT_TEXT_CHARACTERS = 64 * 1024;
+
+function withoutBulk(message: Message): Message {
+  // Cut through a surrogate pair, jsonb would refuse it.
+  const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS).toWellFormed();
+  return {
+    ...message,
+    content: cut(message.content),
+    new_content: cut(message.new_content),
+    quoted_content: message.quoted_content === null ? null : cut(message.quoted_content),
+    html:
+      message.html !== null && message.html.length > EVENT_TEXT_CHARACTERS ? null : message.html,
+  };
+}
