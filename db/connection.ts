@@ -39,8 +39,7 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
     idleTimeoutMillis: 30_000,
     keepAlive: true,
   });
-  const lost = (error: Error) =>
-    log?.warn({ err: error }, 'a database connection was lost');
+  const lost = (error: Error) => log?.warn({ err: error }, 'a database connection was lost');
   pool.on('error', lost);
   // The pool hears only of its idle clients: one that is lost inside a transaction, between two statements, would
   // end the process. Its next statement fails, and so the transaction does.

@@ -48,7 +48,7 @@ async function newChannel(address: string): Promise<LoadedChannel> {
   await inTenant(db, tenantId, async (tx) => {
     await tx
       .insertInto('channels')
-      .values({ id, tenant_id: tenantId, provider: 'smtp', name: 'Support', address } as never)
+      .values({ id, tenant_id: tenantId, provider: 'smtp', name: 'Support', address })
       .execute();
     await tx
       .insertInto('channel_addresses')
@@ -377,7 +377,11 @@ test('a reply wakes the workflow where it brings a deadline forward, and not whe
   await inTenant(db, tenantId, (tx) =>
     tx
       .insertInto('sla_policies')
-      .values({ id: newId('slaPolicy'), tenant_id: tenantId, definition: JSON.stringify(definition) })
+      .values({
+        id: newId('slaPolicy'),
+        tenant_id: tenantId,
+        definition: JSON.stringify(definition),
+      })
       .execute(),
   );
   const reply = (id: string) => receive(mail({ id, refs: '<a@example.com>' }));
