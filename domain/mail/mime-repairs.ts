@@ -76,6 +76,8 @@ function repairHeaders(node: SplitterNode): void {
   const parse = node.parseHeaders.bind(node);
   node.parseHeaders = () => {
     if (!node.headers) {
+      node._headersLines = withoutEndlessFolds(node._headersLines);
+      node._headerlen = node._headersLines.reduce((length, line) => length + line.length, 0);
       const block = Buffer.concat(node._headersLines, node._headerlen);
       const repaired = repairedBlock(node, block);
       if (repaired !== block) {
@@ -85,6 +87,22 @@ function repairHeaders(node: SplitterNode): void {
     }
     parse();
   };
+}
+
+/** Folded lines of a header that has not said its name by then are no header's. */
+const namelessFoldLimit = 50;
+const colon = 0x3a;
+
+// mailsplit looks for the name anew with every line that is folded on to a header without one.
+function withoutEndlessFolds(lines: readonly Buffer[]): Buffer[] {
+  let isNamed = true;
+  let folds = 0;
+  return lines.filter((line) => {
+    const isFolded = line[0] === 0x20 || line[0] === 0x09;
+    folds = isFolded ? folds + 1 : 0;
+    isNamed = (isFolded && isNamed) || line.includes(colon);
+    return isNamed || folds <= namelessFoldLimit;
+  });
 }
 
 const multipart = /^content-type[ \t]*:[ \t]*(?:\r?\n[ \t]+)?multipart\//im;

@@ -18,6 +18,14 @@ describe('altered mails', () => {
     expect(report.mails).toBeGreaterThan(5);
   }, 60_000);
 
+  it('take no time over a header without a name that is folded without end', async () => {
+    const mail = Buffer.from(`Subject: x\r\nnameless\r\n${' y\r\n'.repeat(150_000)}\r\ntext`);
+    const start = process.cpuUsage();
+    const { message } = await parseMail(mail, { receivedAt: new Date(0) });
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1500);
+    expect(message).toMatchObject({ subject: 'x', content: 'text' });
+  });
+
   it('are made by their seed alone', () => {
     const seeds = seedMails();
     for (const one of [1, 77, seed]) {
