@@ -38,7 +38,7 @@ export const WAIT: ActivityOptions = {
 /** Handing an answer to a provider: tried for a day, at intervals up to ten minutes; the provider's class of error ends it sooner. */
 export const SEND: ActivityOptions = {
   startToCloseTimeout: '10 minutes',
-  heartbeatTimeout: '60 seconds',
+  heartbeatTimeout: '30 seconds',
   scheduleToCloseTimeout: '24 hours',
   retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', backoffCoefficient: 2 },
 };

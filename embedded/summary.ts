@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colors as pc } from './colors.ts';
 import { DEMO_ADDRESS } from './demo-tenant.ts';
 import type { RunningState } from './running-state.ts';
 

@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { colors as pc } from '../colors.ts';
 import type { Finding, FindingState } from './finding.ts';
 
 const SIGN: Readonly<Record<FindingState, string>> = {
