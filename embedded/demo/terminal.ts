@@ -16,7 +16,7 @@ const PAUSE_MS = 1_200;
 
 /** Colour and pauses only where a person is looking. */
 export function terminal(out: NodeJS.WriteStream): Terminal {
-  const isWatched = out.isTTY;
+  const isWatched = out.isTTY === true; // undefined where it is piped away
   const { bold, cyan, dim, green } = pc.createColors(isWatched && pc.isColorSupported);
   let steps = 0;
   const write = (line: string) => void out.write(`${line}\n`);
