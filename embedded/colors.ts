@@ -1,4 +1,7 @@
+import { isatty } from 'node:tty';
 import pc from 'picocolors';
 
-/** Colours for people at a terminal; what is piped away is plain, whatever CI systems are said to show. */
-export const colors = pc.createColors(process.stdout.isTTY === true && pc.isColorSupported);
+/** Whether a person is looking; what is piped away is plain, whatever CI systems are said to show. */
+export const isWatched = isatty(1);
+
+export const colors = pc.createColors(isWatched && pc.isColorSupported);

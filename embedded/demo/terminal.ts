@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
+import { colors, isWatched } from '../colors.ts';
 
 /** How the story is told. */
 export interface Terminal {
@@ -16,8 +16,7 @@ const PAUSE_MS = 1_200;
 
 /** Colour and pauses only where a person is looking. */
 export function terminal(out: NodeJS.WriteStream): Terminal {
-  const isWatched = out.isTTY === true; // undefined where it is piped away
-  const { bold, cyan, dim, green } = pc.createColors(isWatched && pc.isColorSupported);
+  const { bold, cyan, dim, green } = colors;
   let steps = 0;
   const write = (line: string) => void out.write(`${line}\n`);
   return {
