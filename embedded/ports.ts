@@ -5,11 +5,18 @@ export class PortTaken extends Error {
   override name = 'PortTaken';
 }
 
-/** Any TCP port that is free at the moment; the caller binds it at once. */
+const given = new Set<number>();
+
+/** Any TCP port that is free at the moment, never the same one twice in this process; the caller binds it at once. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  const port = await listenOnce(host, 0);
-  if (port === undefined) throw new Error(`No free port on ${host}.`);
-  return port;
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const port = await listenOnce(host, 0);
+    if (port === undefined) break;
+    if (given.has(port)) continue;
+    given.add(port);
+    return port;
+  }
+  throw new Error(`No free port on ${host}.`);
 }
 
 /** @throws PortTaken where `port` can't be bound on `host`. */
