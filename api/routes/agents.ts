@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import {
-  deleteAgent,
   findAgent,
   insertAgent,
   listAgents,
   updateAgent,
   type AgentRow,
 } from '../../db/queries/agents.ts';
+import { deleteUnlessUsed } from '../../db/queries/delete-unless-used.ts';
 import { flag, page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { conflict, notFound } from '../problem.ts';
 import { answer, route, type AnyRoute } from '../route.ts';
@@ -115,7 +115,7 @@ export const agentRoutes: readonly AnyRoute[] = [
     scope: 'settings:admin',
     params,
     handler: async ({ deps, tenantId, params }) => {
-      const outcome = await deleteAgent(deps.db, tenantId, params.id);
+      const outcome = await deleteUnlessUsed(deps.db, tenantId, 'agents', params.id);
       if (outcome === 'missing') throw notFound('agent', params.id);
       if (outcome === 'in_use')
         throw conflict('in_use', 'Tickets name this agent; set is_active to false instead.');

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import {
-  deleteTeam,
   findTeam,
   insertTeam,
   listTeams,
@@ -9,6 +8,7 @@ import {
   updateTeam,
   type TeamRow,
 } from '../../db/queries/teams.ts';
+import { deleteUnlessUsed } from '../../db/queries/delete-unless-used.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { conflict, invalid, notFound } from '../problem.ts';
 import { answer, route, type AnyRoute } from '../route.ts';
@@ -117,7 +117,7 @@ export const teamRoutes: readonly AnyRoute[] = [
     scope: 'settings:admin',
     params,
     handler: async ({ deps, tenantId, params }) => {
-      const outcome = await deleteTeam(deps.db, tenantId, params.id);
+      const outcome = await deleteUnlessUsed(deps.db, tenantId, 'teams', params.id);
       if (outcome === 'missing') throw notFound('team', params.id);
       if (outcome === 'in_use')
         throw conflict('in_use', 'Tickets name this team; set is_active to false instead.');

@@ -2,7 +2,6 @@ import type { Selectable } from 'kysely';
 import type { AgentId, TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db } from '../connection.ts';
 import type { Database } from '../schema.ts';
-import { brokenConstraint } from './pg-error.ts';
 
 export type AgentRow = Selectable<Database['agents']>;
 
@@ -68,21 +67,4 @@ export async function updateAgent(
     tx.updateTable('agents').set(changes).where('id', '=', id).returningAll().executeTakeFirst(),
   );
   return row ?? null;
-}
-
-/** `in_use`: tickets name the agent, who can only be made inactive. */
-export async function deleteAgent(
-  db: Db,
-  tenantId: TenantId,
-  id: string,
-): Promise<'deleted' | 'missing' | 'in_use'> {
-  try {
-    const { numDeletedRows } = await inTenant(db, tenantId, (tx) =>
-      tx.deleteFrom('agents').where('id', '=', id).executeTakeFirst(),
-    );
-    return numDeletedRows > 0n ? 'deleted' : 'missing';
-  } catch (error) {
-    if (brokenConstraint(error, 'foreign_key') === null) throw error;
-    return 'in_use';
-  }
 }

@@ -97,23 +97,6 @@ export async function updateTeam(
   );
 }
 
-/** `in_use`: tickets name the team, which can only be made inactive. */
-export async function deleteTeam(
-  db: Db,
-  tenantId: TenantId,
-  id: string,
-): Promise<'deleted' | 'missing' | 'in_use'> {
-  try {
-    const { numDeletedRows } = await inTenant(db, tenantId, (tx) =>
-      tx.deleteFrom('teams').where('id', '=', id).executeTakeFirst(),
-    );
-    return numDeletedRows > 0n ? 'deleted' : 'missing';
-  } catch (error) {
-    if (brokenConstraint(error, 'foreign_key') === null) throw error;
-    return 'in_use';
-  }
-}
-
 function selectTeam(tx: Tx, id: string): Promise<TeamRow | undefined> {
   return tx.selectFrom('teams').selectAll().select(members).where('id', '=', id).executeTakeFirst();
 }
