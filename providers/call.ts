@@ -1,4 +1,10 @@
-import type { ChannelFacts, ChannelProvider, ProviderCall } from './contract.ts';
+import type {
+  AccountLimits,
+  AccountTokens,
+  ChannelFacts,
+  ChannelProvider,
+  ProviderCall,
+} from './contract.ts';
 
 /** Per request to a provider, unless the channel's `timeout_seconds` says otherwise. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -9,6 +15,11 @@ export interface CallParts extends Ways {
   readonly channel: { readonly facts: ChannelFacts; readonly settings: unknown };
   /** Left out where nobody waits for a sign of life. */
   readonly heartbeat?: (progress?: unknown) => void;
+  /** Left out where a channel is not stored yet: nothing is kept beyond the call. */
+  readonly tokens?: AccountTokens;
+  readonly limits?: AccountLimits;
+  readonly watch?: unknown;
+  readonly doorUrl?: string | null;
 }
 
 /**
@@ -17,7 +28,18 @@ export interface CallParts extends Ways {
  */
 export function createCall<Settings>(
   provider: ChannelProvider<Settings>,
-  { channel, network, log, signal, maxBytes, heartbeat = () => {} }: CallParts,
+  {
+    channel,
+    network,
+    log,
+    signal,
+    maxBytes,
+    heartbeat = () => {},
+    tokens = passingTokens(),
+    limits = noLimits,
+    watch = null,
+    doorUrl = null,
+  }: CallParts,
 ): ProviderCall<Settings> {
   const settings = provider.manifest.settings.parse(channel.settings);
   return {
@@ -29,8 +51,30 @@ export function createCall<Settings>(
     heartbeat,
     timeoutMs: requestTimeoutMs(settings),
     maxBytes,
+    tokens,
+    limits,
+    watch,
+    doorUrl,
   };
 }
+
+/** Tokens for the length of one call. */
+export function passingTokens(): AccountTokens {
+  let token: Promise<string> | null = null;
+  return {
+    access: (obtain) =>
+      (token ??= obtain({ refreshToken: null }).then(({ accessToken }) => accessToken)),
+    refuse: () => {
+      token = null;
+      return Promise.resolve();
+    },
+  };
+}
+
+export const noLimits: AccountLimits = {
+  slot: (_most, work) => work(),
+  pause: () => Promise.resolve(),
+};
 
 function requestTimeoutMs(settings: unknown): number {
   const seconds = (settings as { timeout_seconds?: unknown } | null)?.timeout_seconds; // a common, optional setting

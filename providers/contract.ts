@@ -19,6 +19,8 @@ export interface ChannelProvider<Settings = unknown> {
   readonly door?: DoorCapability<Settings>;
   /** Sends an answer. */
   readonly sender?: SenderCapability<Settings>;
+  /** An admin connects an account by the vendor's own consent page (OAuth 2.0 with PKCE). */
+  readonly consent?: ConsentCapability<Settings>;
 }
 
 export interface ProviderManifest<Settings = unknown> {
@@ -34,6 +36,8 @@ export interface ProviderManifest<Settings = unknown> {
   readonly environment?: Readonly<Record<string, string>>;
   /** The address mail reaches this channel under, where the settings tell it. */
   readonly addressOf?: (settings: Settings) => string | null;
+  /** The vendor's own name of the account, by which calls at the vendor's shared door find the channel. */
+  readonly accountOf?: (settings: Settings, address: string | null) => string | null;
   /** What an admin should know, though it is allowed: a password that travels in plain. */
   readonly warnings?: (settings: Settings) => readonly string[];
   /** How a stored source is read: `mime` sources go through the one mail parser. */
@@ -62,6 +66,58 @@ export interface ProviderCall<Settings> {
   readonly timeoutMs: number;
   /** Largest mail taken whole, in bytes; of a larger one only the headers, with `meta.oversize`. Default 50 MiB. */
   readonly maxBytes?: number;
+  /** Tokens of the channel's account, sealed at rest and shared by all workers. */
+  readonly tokens: AccountTokens;
+  /** What all workers together may ask of the account. */
+  readonly limits: AccountLimits;
+  /** What the last `renew` kept: the state of the vendor's push subscription. */
+  readonly watch: unknown;
+  /** Where the vendor reaches this channel's door from outside; null where no public address is set. */
+  readonly doorUrl: string | null;
+}
+
+/** OAuth tokens of one channel: kept, renewed ahead of their end, by one caller at a time over all processes. */
+export interface AccountTokens {
+  /**
+   * An access token that is good for at least another minute. Where there is none, one caller runs `obtain` and all
+   * others get what it brought. @throws what `obtain` throws
+   */
+  readonly access: (obtain: (kept: KeptTokens) => Promise<ObtainedTokens>) => Promise<string>;
+  /** Forgets an access token that the vendor refused, unless another has taken its place already. */
+  readonly refuse: (accessToken: string) => Promise<void>;
+}
+
+export interface KeptTokens {
+  /** From the consent, or the newest one that a renewal brought; null where there never was one. */
+  readonly refreshToken: string | null;
+}
+
+export interface ObtainedTokens {
+  readonly accessToken: string;
+  readonly expiresAt: Date;
+  /** Where the vendor gave a new one in place of the last. */
+  readonly refreshToken?: string;
+}
+
+export interface AccountLimits {
+  /** Runs `work` when fewer than `most` of this account's run, over all processes. */
+  readonly slot: <T>(most: number, work: () => Promise<T>) => Promise<T>;
+  /** Nobody asks this account before then: what a Retry-After said. `slot` waits it out, or throws `wait` where it is long. */
+  readonly pause: (until: Date) => Promise<void>;
+}
+
+/** The vendor's consent page, and what comes back from it (RFC 6749 §4.1, RFC 7636). */
+export interface ConsentCapability<Settings> {
+  /** Where the admin is sent. `state` and `codeChallenge` (S256) are ours; the scopes are the least that do. */
+  readonly authorizationUrl: (
+    settings: Settings,
+    request: { redirectUri: string; state: string; codeChallenge: string; address: string | null },
+  ) => string;
+  /** Trades the code for tokens. @throws ProviderFailure */
+  readonly exchange: (
+    call: ProviderCall<Settings>,
+    answer: { code: string; codeVerifier: string; redirectUri: string },
+  ) => Promise<ObtainedTokens & { address: string | null; scopes: readonly string[] }>;
 }
 
 export interface ChannelFacts {
@@ -110,11 +166,15 @@ export interface MailboxCapability<Settings> {
     cursor: unknown,
     untilMs: number,
   ) => Promise<'mail' | 'timeout'>;
-  /** Push subscriptions that expire: Gmail's watch, Graph's subscription. Returns the new expiry. */
+  /**
+   * Push subscriptions that expire: Gmail's watch, Graph's subscription. Makes or renews it; `call.watch` is what it
+   * kept last time. Null where the settings want none.
+   */
   readonly renew?: (
     call: ProviderCall<Settings>,
-    state: unknown,
-  ) => Promise<{ expiresAt: Date; state: unknown }>;
+  ) => Promise<{ expiresAt: Date; state: unknown } | null>;
+  /** Ends the subscription at the vendor: the channel stops, is deleted, or its account changes. Without effect where it is gone. */
+  readonly release?: (call: ProviderCall<Settings>) => Promise<void>;
   /** Whether a mail of ours is in the Sent folder; null where that can't be asked. */
   readonly findSent?: (call: ProviderCall<Settings>, messageId: string) => Promise<boolean | null>;
 }
@@ -140,18 +200,19 @@ export interface FetchedItem {
 export interface DoorCapability<Settings> {
   /** Bounds of a call, in bytes; the installation's own limit applies too. */
   readonly maxBytes?: number;
+  /**
+   * Where a vendor calls one address for all its accounts (`/ingress/<provider>`): the accounts that a call claims to
+   * speak of. Each is verified with its own channel's settings before it is believed.
+   */
+  readonly accounts?: (request: DoorRequest) => readonly string[];
   /** @throws DoorRefusal where the call is not authentic or stale. */
   readonly verify: (
     request: DoorRequest,
-    settings: Settings,
+    call: ProviderCall<Settings>,
     tokenMatches: (token: string) => boolean,
   ) => void | Promise<void>;
   /** What an authentic call brings. A call may bring nothing (a ping) or answer with a body (a handshake). */
-  readonly receive: (
-    request: DoorRequest,
-    settings: Settings,
-    call: ProviderCall<Settings>,
-  ) => Promise<DoorReceipt>;
+  readonly receive: (request: DoorRequest, call: ProviderCall<Settings>) => Promise<DoorReceipt>;
 }
 
 export interface DoorRequest {
@@ -172,14 +233,22 @@ export interface DoorReceipt {
     readonly meta?: Readonly<Record<string, unknown>>;
   }[];
   /** Things the vendor says of what we sent. */
-  readonly statuses?: readonly {
-    providerMessageId: string;
-    status: 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';
-    detail?: string;
-    at: Date;
-  }[];
+  readonly statuses?: readonly DeliveryStatus[];
+  /** The call says only that there is news: `mail` to be fetched, or a `watch` to be made anew. */
+  readonly news?: 'mail' | 'watch';
   /** Answered as it is, where the vendor wants its own answer. */
   readonly answer?: { status: number; body: string; contentType: string };
+}
+
+/** What became of a message of ours, as the vendor says; applied whatever order such calls come in. */
+export interface DeliveryStatus {
+  /** The id that `SendReceipt` gave, or our own Message-ID. */
+  readonly of: { readonly providerMessageId: string } | { readonly messageId: string };
+  readonly status: 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';
+  /** The address it speaks of, where a message has several. */
+  readonly recipient?: string;
+  readonly detail?: string;
+  readonly at: Date;
 }
 
 /** A call that is not let in; counted, and answered without a reason that helps a forger. */

@@ -65,9 +65,9 @@ async function receive(
     signal: AbortSignal.timeout(RECEIVE_MS),
   });
   try {
-    await door.verify(request, call.settings, (token) => tokenMatches(channel, token));
+    await door.verify(request, call, (token) => tokenMatches(channel, token));
     refuseStopped(channel);
-    return await door.receive(request, call.settings, call);
+    return await door.receive(request, call);
   } catch (error) {
     if (!(error instanceof DoorRefusal)) throw error;
     // Said shortly: a forger learns nothing from it. The reason is in the log and the count.

@@ -4,7 +4,7 @@ import sanitizeHtml from 'sanitize-html';
 // Properties that paint or space text inside its own box; nothing that positions, floats or loads.
 const safeProperty =
   /^(color|background-color|font|font-(family|size|style|weight|variant)|text-(align|decoration|indent|transform)|line-height|letter-spacing|white-space|word-break|overflow-wrap|vertical-align|direction|(max-)?width|(max-)?height|padding(-(top|right|bottom|left))?|margin(-(top|right|bottom|left))?|border(-(top|right|bottom|left|color|style|width|collapse|spacing|radius))?|list-style-type)$/;
-const unsafeValue = /url|expression|import|javascript|[\\<>@]|\/\*|(^|[\s,(])-\d|-\s*calc|var\(/i;
+const unsafeValue = /url|expression|import|javascript|[\\<>@{}]|\/\*|(^|[\s,(])-\d|-\s*calc|var\(/i;
 
 function safeStyle(style: string): string {
   return style

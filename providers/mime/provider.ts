@@ -11,7 +11,7 @@ export const mime: ChannelProvider<MimeSettings> = {
     return { ok: problems.length === 0, problems, warnings };
   },
   door: {
-    verify({ headers }, _settings, tokenMatches) {
+    verify({ headers }, _call, tokenMatches) {
       const { authorization } = headers;
       const token = /^Bearer +(\S+)$/i.exec(String(authorization ?? ''))?.[1];
       if (token === undefined || !tokenMatches(token))

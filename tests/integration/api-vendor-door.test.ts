@@ -27,7 +27,7 @@ const vendor: ChannelProvider<Settings> = {
   },
   door: {
     maxBytes: 1000,
-    verify({ body, headers }, { signing_key: key }) {
+    verify({ body, headers }, { settings: { signing_key: key } }) {
       const signature = createHmac('sha256', key).update(body).digest('hex');
       if (headers['x-signature'] !== signature)
         throw new DoorRefusal(401, 'bad_signature', 'The signature is not ours: abc123.');

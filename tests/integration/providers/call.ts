@@ -1,3 +1,4 @@
+import { noLimits, passingTokens } from '../../../providers/call.ts';
 import type { ProviderCall } from '../../../providers/contract.ts';
 import { newId } from '../../../domain/ids.ts';
 import { createGuardedNetwork } from '../../../security/ssrf-guard.ts';
@@ -24,6 +25,10 @@ export function providerCall<Settings>(
     log: createLogger('fatal'),
     heartbeat: () => undefined,
     timeoutMs: 10_000,
+    tokens: passingTokens(),
+    limits: noLimits,
+    watch: null,
+    doorUrl: null,
     ...more,
   };
 }

@@ -212,7 +212,11 @@ describe.each(withCapability('door'))('%s as a door', (_name, { manifest, door }
     receivedAt: new Date(),
   });
   const verify = async (authorization?: string) =>
-    door.verify(request(authorization), manifest.settings.parse({}), (token) => token === 'right');
+    door.verify(
+      request(authorization),
+      providerCall(manifest.settings.parse({})),
+      (token) => token === 'right',
+    );
 
   it('lets in what proves itself, and nothing else', async () => {
     await expect(verify('Bearer right')).resolves.toBeUndefined();
@@ -222,7 +226,7 @@ describe.each(withCapability('door'))('%s as a door', (_name, { manifest, door }
 
   it('hands over the bytes as they came', async () => {
     const settings = manifest.settings.parse({});
-    const { sources } = await door.receive(request(), settings, providerCall(settings));
+    const { sources } = await door.receive(request(), providerCall(settings));
     expect(sources.map(({ source }) => String(source))).toEqual(['Subject: x\r\n\r\nHello\r\n']);
   });
 });
