@@ -13,10 +13,19 @@ const KINDS = [
   'token_revoked',
 ] as const satisfies readonly FaultKind[];
 
+const pattern = z.string().transform((source, context) => {
+  try {
+    return new RegExp(source);
+  } catch {
+    context.addIssue('is not a regular expression');
+    return z.NEVER;
+  }
+});
+
 const faultRequest = z.union([
   z.strictObject({
     kind: z.enum(KINDS),
-    match: z.string().optional(),
+    match: pattern.optional(),
     count: z.int().min(1).default(1),
     retry_after_seconds: z.number().min(0).optional(),
   }),
@@ -74,10 +83,8 @@ function plan({ faults }: Simulator, wanted: z.infer<typeof faultRequest>): void
   faults.failNext(
     {
       kind: wanted.kind,
-      ...(wanted.match !== undefined && { match: new RegExp(wanted.match) }),
-      ...(wanted.retry_after_seconds !== undefined && {
-        retryAfterSeconds: wanted.retry_after_seconds,
-      }),
+      match: wanted.match,
+      retryAfterSeconds: wanted.retry_after_seconds,
     },
     wanted.count,
   );
