@@ -6,6 +6,11 @@ import { ImapSettings } from './imap/manifest.ts';
 import { portOf } from './mail-settings.ts';
 import { findProvider, providers } from './registry.ts';
 
+/** The least settings that a provider takes, where that is not none. */
+const MINIMAL: Record<string, object> = {
+  imap: { host: 'h', username: 'u', password: 'p' },
+};
+
 interface JsonSchema {
   readonly properties?: Record<string, JsonSchema>;
   readonly $ref?: string;
@@ -73,7 +78,7 @@ describe.each(providers.map((provider) => [provider.manifest.name, provider] as 
     });
 
     it('keeps the clockwork’s defaults, and refuses a setting it does not know', () => {
-      const minimal = name === 'imap' ? { host: 'h', username: 'u', password: 'p' } : {};
+      const minimal = MINIMAL[name] ?? {};
       expect(manifest.settings.parse(minimal)).toMatchObject({
         poll_seconds: 300,
         timeout_seconds: 30,
