@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { putBlob } from '../db/queries/blobs.ts';
 import { isRunning, recordChannelState, recordImport } from '../db/queries/channel-state.ts';
@@ -11,7 +12,6 @@ import {
   type Staged,
 } from '../db/queries/sources.ts';
 import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
-import { createCall } from '../providers/call.ts';
 import type {
   ChannelProvider,
   FetchedBatch,
@@ -206,11 +206,7 @@ async function callOf(
   alsoStop?: AbortSignal,
 ): Promise<ProviderCall<unknown>> {
   const cancelled = Context.current().cancellationSignal;
-  return createCall(provider, {
-    channel,
-    network: await deps.network(channel.facts.tenantId),
-    maxBytes: deps.config.smtp.maxBytes,
-    log: deps.log,
+  return storedChannelCall(deps, provider, channel, {
     signal: alsoStop ? AbortSignal.any([cancelled, alsoStop]) : cancelled,
     heartbeat,
   });

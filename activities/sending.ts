@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { Context } from '@temporalio/activity';
+import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
@@ -17,7 +18,6 @@ import { recordTicketEvents } from '../db/queries/ticket-changes.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import type { TenantId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
-import { createCall } from '../providers/call.ts';
 import type {
   ChannelProvider,
   OutgoingMessage,
@@ -228,10 +228,7 @@ async function callOf(
       class: 'give_up',
       message: `A channel of provider "${channel.provider}" can't send; answer by another one.`,
     });
-  return createCall(provider, {
-    channel,
-    network: await deps.network(channel.facts.tenantId),
-    log: deps.log,
+  return storedChannelCall(deps, provider, channel, {
     signal: Context.current().cancellationSignal,
     heartbeat: () => alive.show(),
   });
@@ -261,7 +258,7 @@ async function outgoing(
       ...attachment,
       content: () => Readable.from(readBlob(deps.db, tenantId, sha256)),
     })),
-    automatic: message.kind === 'notification',
+    automatic: message.kind !== 'message',
     ticketNumber,
   };
 }

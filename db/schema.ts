@@ -45,14 +45,67 @@ export interface Database {
     attention_since: MaybeTime;
     import: MaybeJson<{ done: number; total: number }>;
     messages_received: Generated<number>;
+    messages_filtered: Generated<number>;
     last_message_at: MaybeTime;
     next_sweep_at: MaybeTime;
     watch_expires_at: MaybeTime;
+    /** The vendor's own name of the account that it reads. */
+    account: Generated<string | null>;
+    /** What the provider keeps of its push subscription. */
+    watch: MaybeJson;
+    /** When the subscription was last asked for; null where there is none to release. */
+    watch_renewed_at: MaybeTime;
     sync_requested: Generated<number>;
     version: Generated<number>;
     created_at: GeneratedTime;
     updated_at: GeneratedTime;
     deleted_at: MaybeTime;
+  };
+  channel_tokens: {
+    channel_id: string;
+    tenant_id: string;
+    /** Who consented, as the vendor says. */
+    account: string | null;
+    /** Sealed, as the refresh token is. */
+    access_token: Buffer | null;
+    expires_at: MaybeTime;
+    refresh_token: Buffer | null;
+    fence: Generated<number>;
+    leased_until: MaybeTime;
+    failure: MaybeJson<JsonObject>;
+    failed_fence: number | null;
+    failed_until: MaybeTime;
+  };
+  account_slots: {
+    tenant_id: string;
+    account: string;
+    place: number;
+    holder: string;
+    leased_until: Time;
+  };
+  account_pauses: { tenant_id: string; account: string; paused_until: Time };
+  oauth_states: {
+    hash: Buffer;
+    tenant_id: string;
+    channel_id: string;
+    kind: 'link' | 'state';
+    session_hash: Buffer | null;
+    /** Of PKCE, sealed. */
+    verifier: Buffer | null;
+    redirect_uri: string | null;
+    expires_at: Time;
+    used_at: MaybeTime;
+  };
+  early_statuses: {
+    tenant_id: string;
+    channel_id: string;
+    /** The channel's id of the message, or its Message-ID. */
+    message: string;
+    status: string;
+    recipient: Generated<string>;
+    detail: string | null;
+    at: Time;
+    created_at: GeneratedTime;
   };
   channel_addresses: { address: string; tenant_id: string; channel_id: string };
   channel_cursors: {
@@ -84,6 +137,8 @@ export interface Database {
     received_at: Time;
     attempts: Generated<number>;
     error: MaybeJson<{ type: string; detail: string }>;
+    /** Why it became no message by the channel's rules or its door. */
+    filtered: MaybeJson<{ by: string; rule?: string; detail: string }>;
     message_id: string | null;
     ingested_at: MaybeTime;
     staged_at: GeneratedTime;
@@ -182,7 +237,18 @@ export interface Database {
     traceparent: Generated<string | null>;
     /** Of the parser that made it; null for what was written here, and before versions were kept. */
     parser_version: number | null;
+    /** What ingestion decided of it (db/queries/routing.ts). */
+    routing: MaybeJson<JsonObject>;
   };
+  notice_groups: {
+    tenant_id: string;
+    channel_id: string;
+    key: Buffer;
+    ticket_id: string;
+    until: Time;
+    noted_at: GeneratedTime;
+  };
+  auto_replies: { tenant_id: string; channel_id: string; recipient: Buffer; until: Time };
   sender_hours: { tenant_id: string; hour: Time; sender: Buffer; messages: number };
   attachments: {
     id: string;

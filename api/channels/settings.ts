@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   openSecrets,
   sealSecrets,
@@ -66,6 +67,32 @@ export function addressesOf(
     address: written ?? implied,
     addresses: { wanted: wanted.map(lowerCase), offered: offered.map(lowerCase) },
   };
+}
+
+/** The vendor's own name of the account, as far as the settings tell it. */
+export function accountOf(
+  { manifest }: ChannelProvider,
+  settings: CheckedSettings,
+  address: string | null,
+): string | null {
+  return manifest.accountOf?.(settings.parsed, address) ?? null;
+}
+
+/**
+ * Which kept tokens a change of settings makes useless: with other settings an access token is obtained anew; a token
+ * that the admin wrote takes the place of a consent.
+ */
+export function tokensToForget(
+  row: ChannelRow,
+  changed: CheckedSettings,
+  keys: KeyRing,
+): 'access' | 'all' | null {
+  const before = mergeSecrets(row.settings, openSecrets(row, keys));
+  if (isDeepStrictEqual(before, changed.whole)) return null;
+  const written = ['refresh_token', 'access_token'].some(
+    (name) => changed.whole[name] !== undefined && changed.whole[name] !== before[name],
+  );
+  return written ? 'all' : 'access';
 }
 
 function aliasesOf({ aliases }: JsonObject): string[] {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { doorAddress } from '../../db/channel-call.ts';
 import { openSecrets, type ChannelRow } from '../../db/queries/channels.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
@@ -126,7 +127,7 @@ function stateOf(row: ChannelRow): z.output<typeof ChannelState> {
 
 function ingressUrl({ config }: ApiDeps, { provider: name, id }: ChannelRow): string | null {
   const provider = findProvider(name);
-  return provider && hasDoor(provider) ? `${config.publicUrl}/ingress/${name}/${id}` : null;
+  return provider && hasDoor(provider) ? doorAddress(config, provider, id) : null;
 }
 
 function workflowUrl({ relay }: ApiDeps, row: ChannelRow): string {

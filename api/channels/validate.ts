@@ -1,14 +1,24 @@
+import { storedChannelCall } from '../../db/channel-call.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { createCall } from '../../providers/call.ts';
-import type { ChannelFacts, ChannelProvider, ValidationReport } from '../../providers/contract.ts';
+import type {
+  ChannelFacts,
+  ChannelProvider,
+  ProviderCall,
+  ValidationReport,
+} from '../../providers/contract.ts';
 import type { ApiDeps } from '../deps.ts';
 
 const BOUND_MS = 30_000;
+
+/** A channel that is stored, or the facts and settings of one that is yet to be. */
+type Tried = LoadedChannel | { readonly facts: ChannelFacts; readonly settings: unknown };
 
 /** Tries a channel's credentials from here, for at most 30 s; never throws for what the outside answers. */
 export async function tryCredentials(
   deps: ApiDeps,
   provider: ChannelProvider,
-  channel: { readonly facts: ChannelFacts; readonly settings: unknown },
+  channel: Tried,
 ): Promise<ValidationReport> {
   const parsed = provider.manifest.settings.safeParse(channel.settings);
   if (!parsed.success)
@@ -27,16 +37,26 @@ export async function tryCredentials(
 async function bounded(
   deps: ApiDeps,
   provider: ChannelProvider,
-  channel: { readonly facts: ChannelFacts; readonly settings: unknown },
+  channel: Tried,
 ): Promise<ValidationReport> {
-  const network = await deps.network(channel.facts.tenantId);
   const signal = AbortSignal.timeout(BOUND_MS);
   const late = new Promise<ValidationReport>((resolve) => {
     const report = failed('host', `No answer within ${BOUND_MS / 1000} s: check host and port.`);
     signal.addEventListener('abort', () => resolve(report), { once: true });
   });
-  const call = createCall(provider, { channel, network, log: deps.log, signal });
+  const call = await callOf(deps, provider, channel, signal);
   return Promise.race([provider.validate!(call), late]);
+}
+
+async function callOf(
+  deps: ApiDeps,
+  provider: ChannelProvider,
+  channel: Tried,
+  signal: AbortSignal,
+): Promise<ProviderCall<unknown>> {
+  if ('desiredState' in channel) return storedChannelCall(deps, provider, channel, { signal });
+  const network = await deps.network(channel.facts.tenantId);
+  return createCall(provider, { channel, network, log: deps.log, signal });
 }
 
 function failed(step: string, detail: string): ValidationReport {

@@ -1,7 +1,7 @@
 import express, { type Request, type RequestHandler } from 'express';
+import { storedChannelCall } from '../../db/channel-call.ts';
 import { stageSource } from '../../db/queries/sources.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
-import { createCall } from '../../providers/call.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
@@ -58,10 +58,7 @@ async function receive(
   channel: LoadedChannel,
   request: DoorRequest,
 ): Promise<DoorReceipt> {
-  const call = createCall(provider, {
-    channel,
-    network: await deps.network(channel.facts.tenantId),
-    log: deps.log,
+  const call = await storedChannelCall(deps, provider, channel, {
     signal: AbortSignal.timeout(RECEIVE_MS),
   });
   try {

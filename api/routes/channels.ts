@@ -14,7 +14,13 @@ import type { TenantId } from '../../domain/ids.ts';
 import { findProvider, providers } from '../../providers/registry.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
 import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
-import { addressesOf, checkSettings, patchedSettings } from '../channels/settings.ts';
+import {
+  accountOf,
+  addressesOf,
+  checkSettings,
+  patchedSettings,
+  tokensToForget,
+} from '../channels/settings.ts';
 import {
   Channel,
   ChannelStatus,
@@ -106,6 +112,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         ...facts,
         provider: provider.manifest.name,
         addresses,
+        account: accountOf(provider, settings, address),
         settings: settings.open,
         secrets: settings.secrets,
         rules: body.rules ?? null,
@@ -195,7 +202,14 @@ export const channelRoutes: readonly AnyRoute[] = [
           ...(body.name === undefined ? {} : { name: body.name }),
           address,
           addresses,
-          ...(body.settings ? { settings: settings.open, secrets: settings.secrets } : {}),
+          account: accountOf(provider, settings, address),
+          ...(body.settings
+            ? {
+                settings: settings.open,
+                secrets: settings.secrets,
+                forget: tokensToForget(row, settings, deps.keys),
+              }
+            : {}),
           rules: body.rules,
           reconnects: [body.settings, body.address, body.rules].some((part) => part !== undefined),
           ...(body.is_active === undefined

@@ -4,6 +4,7 @@ import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
+import { consentedAccount, forgetTokens } from './channel-tokens.ts';
 import { Pending } from './outbox.ts';
 
 export type ChannelRow = Selectable<Database['channels']>;
@@ -25,6 +26,10 @@ export interface LoadedChannel {
   /** As the admin wrote them, secrets in place; `createCall` parses them with the provider's schema. */
   readonly settings: JsonObject;
   readonly rules: unknown;
+  /** The vendor's own name of the account. */
+  readonly account: string | null;
+  /** What the provider keeps of its push subscription. */
+  readonly watch: unknown;
   readonly ingressTokenHash: Buffer | null;
   readonly desiredState: DesiredState;
   readonly state: string;
@@ -56,6 +61,8 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
     provider: row.provider,
     settings: mergeSecrets(row.settings, openSecrets(row, keys)),
     rules: row.rules,
+    account: row.account,
+    watch: row.watch,
     ingressTokenHash: row.ingress_token_hash,
     desiredState: row.desired_state,
     state: row.state,
@@ -143,6 +150,8 @@ export interface NewChannel {
   readonly name: string;
   readonly address: string | null;
   readonly addresses: ClaimedAddresses;
+  /** The vendor's own name of the account, where its door tells channels apart by it. */
+  readonly account?: string | null;
   readonly settings: JsonObject;
   readonly secrets: Buffer | null;
   readonly rules: unknown;
@@ -188,6 +197,7 @@ export async function createChannel(
         provider: channel.provider,
         name: channel.name,
         address: channel.address,
+        account: channel.account ?? null,
         settings: JSON.stringify(channel.settings),
         secrets: channel.secrets,
         rules: channel.rules == null ? null : JSON.stringify(channel.rules),
@@ -245,6 +255,10 @@ export interface ChannelChange {
   readonly secrets?: Buffer | null;
   readonly rules?: unknown;
   readonly desiredState?: DesiredState;
+  /** Where nobody has consented: by a consent it is what the vendor said. */
+  readonly account?: string | null;
+  /** Kept tokens that the change makes useless. */
+  readonly forget?: 'access' | 'all' | null;
   /** A running channel is to connect anew; false where only its name changed. */
   readonly reconnects: boolean;
 }
@@ -264,7 +278,10 @@ export async function changeChannel(
   const row = await inTenant(db, tenantId, async (tx) => {
     const before = await lockChannel(tx, channelId);
     if (!before) return null;
-    const { addresses, settings, rules, desiredState, reconnects, ...plain } = change(before);
+    const { addresses, settings, rules, desiredState, reconnects, account, forget, ...plain } =
+      change(before);
+    if (forget) await forgetTokens(tx, channelId, forget);
+    const consented = await consentedAccount(tx, channelId);
     const desired = desiredState ?? before.desired_state;
     if (addresses) {
       await freeAddresses(tx, channelId);
@@ -272,7 +289,10 @@ export async function changeChannel(
     }
     return update(tx, pending, before, {
       ...plain,
+      ...(account === undefined || consented !== null ? {} : { account }),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      // The vendor is asked again whether the subscription fits what is wanted now.
+      ...(forget ? { watch_expires_at: null } : {}),
       ...(rules === undefined ? {} : { rules: rules === null ? null : JSON.stringify(rules) }),
       ...(desired !== before.desired_state || (reconnects && desired === 'running')
         ? { desired_state: desired, ...SHOWN_AT_ONCE[desired] }
