@@ -1,6 +1,6 @@
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import express, { type Request, type Response, type Router } from 'express';
+import express, { type Request, type RequestHandler, type Response, type Router } from 'express';
 import type { Fault, FaultKind, SeenRequest, Simulator, Violation } from './contract.ts';
 import { controlRoutes } from './control.ts';
 import { planFaults, type PlannedFaults } from './faults.ts';
@@ -14,6 +14,8 @@ export interface SimulatorOptions {
    * out or null, requests are not held against anything, and the control endpoint says so.
    */
   readonly description?: RequestDescription | null;
+  /** Served before bodies are read and held against the description: a consent end, an upload that is streamed. */
+  readonly unparsed?: RequestHandler;
   /**
    * The vendor's API. `request.body` is a parsed object for JSON and form bodies and a Buffer for all others;
    * `rawBody(request)` is always the bytes.
@@ -65,6 +67,7 @@ export async function createSimulatorServer(options: SimulatorOptions): Promise<
   const api = express.Router();
   app.use('/_control', readBody, control);
   app.use(logInto(requests), failAsPlanned(faults, options.wording ?? plainWording));
+  if (options.unparsed) app.use(options.unparsed);
   app.use(readBody, holdAgainst(options.description ?? null, violations), api);
   options.routes(api);
   app.use(unknownRoute(options.name));
