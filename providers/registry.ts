@@ -1,6 +1,7 @@
 import type { ChannelProvider } from './contract.ts';
 import { imap } from './imap/provider.ts';
 import { mime } from './mime/provider.ts';
+import { postmark } from './postmark/provider.ts';
 import { smtp } from './smtp/provider.ts';
 
 /** Every provider there is; adding one is one folder and one line here. */
@@ -8,6 +9,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(imap),
   registered(smtp),
   registered(mime),
+  registered(postmark),
 ];
 
 const byName = new Map(

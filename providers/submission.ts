@@ -61,15 +61,20 @@ export function outgoingServer(settings: WithOutgoing): OutgoingServer {
 
 /** The mail as MIME; made anew for each use, because attachments are streamed. @throws ProviderFailure */
 export function composeMail(message: OutgoingMessage): ReturnType<MailComposer['compile']> {
-  const options = replyOptions(message);
-  const isReply = message.inReplyTo !== null || message.references.length > 0;
-  return new MailComposer({
-    ...options,
-    ...(isReply ? {} : { subject: message.subject.replace(/\p{Cc}+/gu, ' ').trim() }),
-  }).compile();
+  return new MailComposer(mailOptions(message)).compile();
 }
 
-function replyOptions(message: OutgoingMessage) {
+/** The mail as nodemailer takes it: recipients, threading and headers as they leave. @throws ProviderFailure */
+export function mailOptions(message: OutgoingMessage): ReturnType<typeof composeReply> {
+  const options = replyOptions(message);
+  const isReply = message.inReplyTo !== null || message.references.length > 0;
+  return {
+    ...options,
+    ...(isReply ? {} : { subject: message.subject.replace(/\p{Cc}+/gu, ' ').trim() }),
+  };
+}
+
+function replyOptions(message: OutgoingMessage): ReturnType<typeof composeReply> {
   try {
     return composeReply({
       ticket: { number: message.ticketNumber ?? 0, subject: message.subject },

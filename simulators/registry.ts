@@ -17,5 +17,6 @@ export interface StartedSimulator extends Pick<Simulator, 'url' | 'close'> {
 
 /** Every simulator that can be started by hand; each is loaded when it is asked for. */
 export const simulators: Readonly<Record<string, () => Promise<StartableSimulator>>> = {
+  postmark: async () => (await import('./postmark/startable.ts')).postmark,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,
 };

@@ -1,0 +1,75 @@
+import type { ChannelProvider } from '../../../../providers/contract.ts';
+import { postmark } from '../../../../providers/postmark/provider.ts';
+import type { DoorCall, MailCloud } from '../../../../simulators/mail-cloud.ts';
+import { postmarkSimulator } from '../../../../simulators/postmark/simulator.ts';
+
+/** A vendor as the suites reach it. */
+export interface Cloud {
+  readonly name: string;
+  readonly provider: ChannelProvider;
+  readonly start: () => Promise<StartedCloud>;
+  /** How the vendor can be set up to hand mail over. */
+  readonly modes: readonly string[];
+  /** A call with something of it changed, each of which must not be let in. */
+  readonly altered: (call: DoorCall) => Readonly<Record<string, DoorCall>>;
+  /** Whether our Message-ID stays on what is sent. */
+  readonly keepsMessageId: boolean;
+}
+
+export interface StartedCloud {
+  readonly simulator: MailCloud;
+  readonly settings: object;
+  /** Settings with a key that the vendor refuses. */
+  readonly refused: object;
+  /** Settings without what sending wants. */
+  readonly keyless: object;
+  /** The address that the vendor is given for the channel's door. */
+  readonly doorUrl: (url: string) => string;
+}
+
+export const clouds: readonly Cloud[] = [
+  {
+    name: 'postmark',
+    provider: postmark as unknown as ChannelProvider, // as registry.ts registers it
+    modes: ['raw', 'parsed'],
+    keepsMessageId: true,
+    async start() {
+      const simulator = await postmarkSimulator();
+      const settings = {
+        basic_auth: { username: 'postmark', password: 'wörd:42' },
+        api_key: 'server-token',
+        base_url: simulator.url,
+      };
+      return {
+        simulator,
+        settings,
+        refused: { ...settings, api_key: 'wrong' },
+        keyless: { ...settings, api_key: undefined },
+        doorUrl: withLogin('postmark', 'wörd:42'),
+      };
+    },
+    altered: otherLogins,
+  },
+];
+
+export function withLogin(username: string, password: string) {
+  return (url: string): string => {
+    const address = new URL(url);
+    address.username = username;
+    address.password = encodeURIComponent(password);
+    return address.href;
+  };
+}
+
+export function otherLogins(call: DoorCall): Record<string, DoorCall> {
+  const as = (authorization: string) => ({ ...call, headers: { ...call.headers, authorization } });
+  const basic = (login: string) => `Basic ${Buffer.from(login).toString('base64')}`;
+  const { authorization: _, ...open } = call.headers;
+  return {
+    'no login': { ...call, headers: open },
+    'a wrong password': as(basic('postmark:wrong')),
+    'a wrong user': as(basic('nobody:wörd:42')),
+    'an empty login': as(basic(':')),
+    'another scheme': as('Bearer wörd:42'),
+  };
+}

@@ -1,0 +1,84 @@
+import type { DoorRequest } from '../../../../providers/contract.ts';
+import type { DoorCall } from '../../../../simulators/mail-cloud.ts';
+import { providerCall } from '../call.ts';
+import { clouds } from '../mail-clouds/clouds.ts';
+import { openDoor } from '../mail-clouds/door.ts';
+import type { DoorOutside, Outside, SenderOutside } from './contract.ts';
+
+/** The outside of a vendor whose mail comes by a webhook and leaves by an API: its simulator. */
+export function mailCloudOutside(name: string): Outside {
+  const cloud = clouds.find((one) => one.name === name)!;
+
+  async function sender(): Promise<SenderOutside> {
+    const { simulator, settings } = await cloud.start();
+    const { network } = providerCall({});
+    let isUnreachable = false;
+    return {
+      settings,
+      call: {
+        network: {
+          ...network,
+          fetch: async (url, init) => {
+            if (!isUnreachable) return network.fetch(url, init);
+            isUnreachable = false;
+            return network.fetch(await unused(), init);
+          },
+        },
+      },
+      sent: () => simulator.sent.map(({ raw }) => raw),
+      afterLostAnswer: 'uncertain',
+      failNext(fault) {
+        if (fault === 'lost') isUnreachable = true;
+        else if (fault === 'busy') simulator.faults.failNext({ kind: 'too_many' });
+        else if (fault === 'answer_lost') simulator.faults.failNext({ kind: 'lost_answer' });
+        else simulator.refuseNext();
+      },
+      close: () => simulator.close(),
+    };
+  }
+
+  async function door(): Promise<DoorOutside> {
+    const { simulator, settings, doorUrl } = await cloud.start();
+    const listener = await openDoor(cloud.provider, () => providerCall({}));
+    simulator.connect(doorUrl(listener.url));
+    const called = async (raw: Buffer): Promise<DoorCall> => {
+      await simulator.deliver(raw, { mode: cloud.modes[0] });
+      return simulator.calls.at(-1)!;
+    };
+    return {
+      settings,
+      authentic: async (raw) => requestOf(await called(raw)),
+      forged: async (raw) =>
+        Object.fromEntries(
+          Object.entries(cloud.altered(await called(raw))).map(([what, call]) => [
+            what,
+            requestOf(call),
+          ]),
+        ),
+      brings: (raw) => ({ sources: [raw] }),
+      async close() {
+        await listener.close();
+        await simulator.close();
+      },
+    };
+  }
+
+  return { sender, door };
+}
+
+function requestOf({ url, headers, body }: DoorCall): DoorRequest {
+  return {
+    method: 'POST',
+    headers,
+    query: Object.fromEntries(new URL(url).searchParams),
+    body,
+    receivedAt: new Date(),
+  };
+}
+
+/** An address on which nothing listens. */
+async function unused(): Promise<string> {
+  const door = await openDoor(clouds[0]!.provider, () => providerCall({}));
+  await door.close();
+  return door.url;
+}
