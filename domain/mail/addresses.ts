@@ -53,9 +53,7 @@ function tidyName(name: string): string {
 
 /** The address with its domain in lower case and Unicode, without brackets, `mailto:`, spaces or control characters. */
 export function normalizeAddress(address: string): string {
-  const bare = address
-    .trim()
-    .replace(/^<+|>+$/g, '')
+  const bare = withoutBrackets(address.trim())
     .replace(/^mailto:/i, '')
     .replace(/[\s\p{Cc}]+/gu, '');
   const at = bare.lastIndexOf('@');
@@ -63,6 +61,10 @@ export function normalizeAddress(address: string): string {
   const domain = bare.slice(at + 1).toLowerCase();
   const unicode = domain.includes('xn--') ? domainToUnicode(domain) || domain : domain;
   return `${bare.slice(0, at)}@${unicode}`;
+}
+
+function withoutBrackets(text: string): string {
+  return text.replace(/^<+/, '').replace(/(?<!>)>+$/, '');
 }
 
 /** Addresses are the same person's when they differ in letter case alone. */

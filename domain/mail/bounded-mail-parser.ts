@@ -61,7 +61,9 @@ export class BoundedMailParser extends MailParser {
       ignoreEmbedded: true,
       checksumAlgo: 'sha256',
     } as ConstructorParameters<typeof MailParser>[0]);
-    repairMime((this as unknown as { splitter: Splitter }).splitter);
+    repairMime((this as unknown as { splitter: Splitter }).splitter, () => {
+      this.cut.push('Of more than 1,000 parts the last one read holds the rest.');
+    });
   }
 
   createNode(node: SplitNode): unknown {

@@ -269,8 +269,20 @@ describe('broken mail', () => {
     const { message, notes } = await parse(mail);
     expect(process.cpuUsage(start).user / 1000).toBeLessThan(5000);
     expect(message.content.length).toBeLessThanOrEqual(1024 * 1024);
-    if (name !== '5,000 links') expect(notes.join()).toMatch(/cut|could not be read to its end/);
+    if (name !== '5,000 links') expect(notes.join()).toMatch(/cut|more than 1,000 parts/);
   });
+});
+
+test('edge 33: of more than 1,000 parts the text and the first are kept, and a note says so', async () => {
+  const image = 'Content-Type: image/png; name=a.png\r\n\r\nx';
+  const { message, attachments, notes } = await parse(
+    mixed('Content-Type: text/plain\r\n\r\nhello', ...Array.from({ length: 5000 }, () => image)),
+  );
+  expect(message.content).toBe('hello');
+  expect(attachments).toHaveLength(998);
+  expect(attachments[997]).toMatchObject({ filename: 'a (998).png' });
+  expect(attachments[997]!.size).toBeGreaterThan(4000 * 40);
+  expect(notes).toEqual(['Of more than 1,000 parts the last one read holds the rest.']);
 });
 
 describe('attachments', () => {

@@ -56,4 +56,12 @@ describe('uniqueNames', () => {
       'b',
     ]);
   });
+
+  it('takes no long time over 50,000 of one name', () => {
+    const unique = uniqueNames();
+    const start = process.cpuUsage();
+    const names = Array.from({ length: 50_000 }, () => unique('a.png'));
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000);
+    expect(names.at(-1)).toBe('a (50000).png');
+  });
 });

@@ -71,11 +71,16 @@ function extensionOf(contentType: string): string {
 /** Names made unique within one message: "a.pdf", "a (2).pdf" …, compared without case. */
 export function uniqueNames(): (name: string) => string {
   const taken = new Set<string>();
+  // Counted per name, since a mail may have thousands of one name.
+  const copies = new Map<string, number>();
   return (name) => {
     let candidate = name;
-    for (let copy = 2; taken.has(candidate.toLowerCase()); copy++) {
+    let copy = copies.get(name.toLowerCase()) ?? 1;
+    while (taken.has(candidate.toLowerCase())) {
+      copy++;
       candidate = name.replace(/(\.[^.\s]{1,16})?$/u, (extension) => ` (${copy})${extension}`);
     }
+    copies.set(name.toLowerCase(), copy);
     taken.add(candidate.toLowerCase());
     return candidate;
   };

@@ -50,6 +50,10 @@ describe('message ids', () => {
     ['Your message of Monday <a@b>', ['a@b']],
     ['', []],
     ['<>', []],
+    ['>a@b', ['a@b']],
+    ['a@b<', ['a@b']],
+    ['b@\u0006c<', ['b@c']],
+    ['<a\u0006@b\u007f>', ['a@b']],
   ])('of %j', (raw, ids) => {
     expect(parseMessageIds(raw)).toEqual(ids);
   });
@@ -115,6 +119,8 @@ describe('addresses', () => {
 
   it('loses mailto and brackets', () => {
     expect(normalizeAddress(' <mailto:A@B.C> ')).toBe('A@b.c');
+    expect(normalizeAddress('<<a@b>>')).toBe('a@b');
+    expect(normalizeAddress(`${'>'.repeat(500_000)}x`)).toHaveLength(500_001);
   });
 });
 

@@ -95,19 +95,17 @@ export function parseStructured(raw: string | null): {
   return { value: parsed.value.toLowerCase().trim(), params: parsed.params };
 }
 
-/** Message ids of a header, in its order, without brackets, spaces or repetitions. */
+/** Message ids of a header, in its order, without brackets, blanks, control characters or repetitions. */
 export function parseMessageIds(raw: string | null): string[] {
   if (raw === null) return [];
   const text = decodeEncodedWords(decodeRawBytes(raw));
-  const bracketed = [...text.matchAll(/<([^<>]{1,998})>/g)].map((m) => m[1]!.replace(/\s+/g, ''));
+  const bracketed = [...text.matchAll(/<([^<>]{1,998})>/g)].map((m) => m[1]!);
   const ids =
     bracketed.length > 0
       ? bracketed
-      : text
-          .split(/[\s,]+/)
-          .map((word) => word.replace(/^<|>$/g, ''))
-          .filter((word) => word.includes('@'));
-  return [...new Set(ids.filter((id) => id !== ''))];
+      : text.split(/[\s,<>]+/).filter((word) => word.length <= 998 && word.includes('@'));
+  const bare = ids.map((id) => id.replace(/[\s\p{Cc}]+/gu, '')).filter((id) => id !== '');
+  return [...new Set(bare)];
 }
 
 const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');

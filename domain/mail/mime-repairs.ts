@@ -17,6 +17,8 @@ type Boundary = 1 | 2 | 3 | 4 | false;
 
 export interface Splitter {
   node: SplitterNode;
+  nodeCounter: number;
+  maxChildNodes: number;
   newNode(parent?: SplitterNode | false): void;
   checkBoundary(line: Buffer | false): Boundary;
   compareBoundary(line: Buffer, start: number, boundary: Buffer): 1 | 2 | false;
@@ -25,9 +27,11 @@ export interface Splitter {
 /** Ancestors whose boundary may end a part that its own multipart left open. */
 const ancestorLimit = 20;
 
-export function repairMime(splitter: Splitter): void {
+/** `onPartsCut` is called when the mail has more parts than are read. */
+export function repairMime(splitter: Splitter, onPartsCut: () => void): void {
   allowPaddedBoundaries(splitter);
   endAtAncestorsBoundary(splitter);
+  endAtPartLimit(splitter, onPartsCut);
   const newNode = splitter.newNode.bind(splitter);
   splitter.newNode = (parent) => {
     newNode(parent);
@@ -68,6 +72,20 @@ function endAtAncestorsBoundary(splitter: Splitter): void {
       }
       ancestor = ancestor._parentBoundaryOwner;
     }
+    return false;
+  };
+}
+
+// Beyond its limit of parts mailsplit gives the whole mail up, its text too; here the last part takes the rest.
+function endAtPartLimit(splitter: Splitter, onPartsCut: () => void): void {
+  const check = splitter.checkBoundary.bind(splitter);
+  let isCut = false;
+  splitter.checkBoundary = (line) => {
+    const found = check(line);
+    const isNextPart = found === 1 || found === 3;
+    if (!isNextPart || splitter.nodeCounter < splitter.maxChildNodes) return found;
+    if (!isCut) onPartsCut();
+    isCut = true;
     return false;
   };
 }

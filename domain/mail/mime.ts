@@ -43,6 +43,8 @@ export interface MimeContent {
 
 /** A winmail.dat is held in memory to be unpacked; a larger one is kept as it is. */
 const tnefLimit = 32 * 1024 * 1024;
+/** As many attachments as a mail has parts at most; a winmail.dat beyond them is kept as it is. */
+const unpackLimit = 1000;
 
 const keptTypes = /^(message\/|text\/rfc822-headers|text\/calendar|application\/ics)/;
 
@@ -139,7 +141,8 @@ async function readAttachment(
   };
   decoded.once('error', end);
   content.open = { bytes, end };
-  if (isTnef(described.contentType, described.filename))
+  const isPacked = isTnef(described.contentType, described.filename);
+  if (isPacked && content.parts.length < unpackLimit)
     await unpackTnef(described, bytes, content, sink);
   else content.parts.push(await meter(described, bytes, content.parts.length, sink));
   content.open = null;

@@ -1,9 +1,10 @@
-import EmailReplyParser from 'email-reply-parser';
 import {
-  bareIntroduction,
   divider,
   fromLine,
   isAppFooter,
+  isBareIntroduction,
+  isDatedIntroduction,
+  isSignature,
   otherLines,
   replyAbove,
   wroteEnd,
@@ -16,9 +17,8 @@ export interface SplitText {
   quoted_content: string | null;
 }
 
-// The library's patterns backtrack; beyond this the linear rules below decide alone.
-const libraryLimit = 64 * 1024;
-const longestLine = 2000;
+/** No client introduces a quote in more; the patterns take time in the square of a line's length. */
+const longestIntroduction = 400;
 
 /**
  * Splits a mail's text into what it adds and what it quotes, signature included: nothing is lost,
@@ -32,7 +32,7 @@ export function splitQuoted(text: string, forwarded = false): SplitText {
   const cut = findCut(lines);
   const { kept, introductions } = withoutIntroductions(lines.slice(0, cut));
   const below = lines.slice(cut).join('\n');
-  const split = splitByLibrary(kept.join('\n'));
+  const split = splitByMarks(kept);
   if (split.new_content.trim() === '') return answerBelow(content, lines, cut);
   const { text: added, footer } = withoutFooter(split.new_content.trim());
   return {
@@ -44,7 +44,7 @@ export function splitQuoted(text: string, forwarded = false): SplitText {
 function joined(...texts: (string | null)[]): string | null {
   return (
     texts
-      .map((text) => text?.replace(/^\n+|\s+$/g, '') ?? '')
+      .map((text) => (text ?? '').trimEnd().replace(/^\n+/, ''))
       .filter((text) => text !== '')
       .join('\n') || null
   );
@@ -52,11 +52,13 @@ function joined(...texts: (string | null)[]): string | null {
 
 /** Line at which the quoted mail begins, or the number of lines where none does. */
 function findCut(lines: readonly string[]): number {
+  const answers = answersBelow(lines);
   const cut = lines.findIndex((line, at) => {
-    if (line.length > longestLine) return false;
-    return (
-      divider.test(line) || replyAbove.test(line) || isHeaderBlock(lines, at) || isWrote(lines, at)
-    );
+    if (isHeaderBlock(lines, at)) return true;
+    if (line.length <= longestIntroduction && (divider.test(line) || replyAbove.test(line)))
+      return true;
+    const length = introductionLength(lines, at);
+    return length > 0 && !answers.isAnswered(at + length);
   });
   if (cut < 0) return lines.length;
   return /^[_-]{5,}\s*$/.test(lines[cut - 1] ?? '') ? cut - 1 : cut;
@@ -64,32 +66,35 @@ function findCut(lines: readonly string[]): number {
 
 /** Outlook's block: a From line, and two more header lines within the next few. */
 function isHeaderBlock(lines: readonly string[], at: number): boolean {
-  if (!fromLine.test(lines[at]!)) return false;
-  const next = lines.slice(at + 1, at + 8).filter((line) => line.length <= longestLine);
+  if (!fromLine.test(lines[at]!.slice(0, longestIntroduction))) return false;
+  const next = lines.slice(at + 1, at + 8).map((line) => line.slice(0, longestIntroduction));
   return otherLines.filter((pattern) => next.some((line) => pattern.test(line))).length >= 2;
 }
 
-/** "On …, Ada wrote:", with quoted text or nothing of one's own after it. */
-function isWrote(lines: readonly string[], at: number): boolean {
-  const length = introductionLength(lines, at);
-  return length > 0 && !isAnsweredBelow(lines, at + length);
-}
-
-/** Lines, four at most, that a quote's introduction takes from `at` on; 0 where none begins there. */
+/** Lines, four at most, that a quote's introduction ("On …, Ada wrote:") takes from `at` on; 0 where none begins there. */
 function introductionLength(lines: readonly string[], at: number): number {
-  const first = lines[at]!.trim();
-  if (first.length > longestLine || first.startsWith('>') || !wroteStart.test(first)) return 0;
+  const first = withoutDashes(lines[at]!.trim());
+  if (first.length > longestIntroduction || first.startsWith('>') || !wroteStart.test(first))
+    return 0;
+  if (isDatedIntroduction(first) && (lines[at - 1] ?? '').trim() === '') return 1;
+  let sentence = '';
   for (let length = 1; length <= 4 && at + length <= lines.length; length++) {
-    const last = lines[at + length - 1]!.trim();
-    if (length > 1 && last === '') return 0;
-    const sentence = lines.slice(at, at + length).map((line) => line.trim());
-    const joinedSentence = sentence.join(' ');
-    if (joinedSentence.length > 400) return 0;
-    if (bareIntroduction.test(joinedSentence) && isQuotedNext(lines, at + length)) return length;
-    const introduces = wroteEnd.test(joinedSentence) || wroteMiddle.test(joinedSentence);
-    if (introduces && /\d|@/.test(joinedSentence)) return length;
+    const next = withoutDashes(lines[at + length - 1]!.trim());
+    if (length > 1 && next === '') return 0;
+    sentence = length === 1 ? next : `${sentence} ${next}`;
+    if (sentence.length > longestIntroduction) return 0;
+    if (isBareIntroduction(sentence) && isQuotedNext(lines, at + length)) return length;
+    const introduces = wroteEnd.test(sentence) || wroteMiddle.test(sentence);
+    if (introduces && /\d|@/.test(sentence)) return length;
   }
   return 0;
+}
+
+function withoutDashes(line: string): string {
+  return line
+    .replace(/^-+/, '')
+    .replace(/(?<!-)-+$/, '')
+    .trim();
 }
 
 /** Takes away the introductions of quotes that are answered below or between their lines. */
@@ -121,22 +126,28 @@ function withoutFooter(text: string): { text: string; footer: string | null } {
     : { text, footer: null };
 }
 
+/** Whether a quoted line comes next, below three blank ones at most. */
 function isQuotedNext(lines: readonly string[], from: number): boolean {
-  return lines[from]?.startsWith('>') || (lines[from] === '' && !!lines[from + 1]?.startsWith('>'));
+  const next = lines.slice(from, from + 4).find((line) => line.trim() !== '');
+  return next?.startsWith('>') ?? false;
 }
 
-/** Whether after a quote's introduction quoted lines come, and then the sender's own again. */
-function isAnsweredBelow(lines: readonly string[], from: number): boolean {
-  const signature = lines.findIndex((line, at) => at >= from && /^-- ?$/.test(line));
-  const rest = lines.slice(from, signature < 0 ? lines.length : signature);
-  const quoted = rest.findIndex((line) => line.startsWith('>'));
-  if (quoted < 0) return false;
-  // A line right below a quoted one may be its wrapped end; below a blank line it is an answer.
-  return rest.some((line, at) => {
-    return (
-      at > quoted && line.trim() !== '' && !line.startsWith('>') && rest[at - 1]?.trim() === ''
-    );
-  });
+/** Tells where after a quote's introduction quoted lines come, and then the sender's own again. */
+function answersBelow(lines: readonly string[]): { isAnswered(from: number): boolean } {
+  // Read once from the end: looking anew from every introduction would take the square of their number.
+  const quoted = new Int32Array(lines.length + 1).fill(-1);
+  const answered = new Int32Array(lines.length + 1).fill(-1);
+  for (let at = lines.length - 1; at >= 0; at--) {
+    const line = lines[at]!;
+    if (/^-- ?$/.test(line)) continue;
+    // A line right below a quoted one may be its wrapped end; below a blank line it is an answer.
+    const isOwn = line.trim() !== '' && !line.startsWith('>') && lines[at - 1]?.trim() === '';
+    quoted[at] = line.startsWith('>') ? at : quoted[at + 1]!;
+    answered[at] = isOwn ? at : answered[at + 1]!;
+  }
+  return {
+    isAnswered: (from) => quoted[from]! >= 0 && answered[quoted[from]! + 1]! >= 0,
+  };
 }
 
 /** No text above the quote: the sender's own lines below it, else all of the text. */
@@ -150,23 +161,19 @@ function answerBelow(content: string, lines: readonly string[], cut: number): Sp
   return { new_content: text, quoted_content: joined(rest.join('\n')) };
 }
 
-function splitByLibrary(text: string): SplitText {
-  const bounded =
-    text.length <= libraryLimit && !text.split('\n').some((l) => l.length > longestLine);
-  if (!bounded) return splitByMarks(text);
-  const fragments = new EmailReplyParser().read(text).getFragments();
-  const shown = fragments.filter((fragment) => !fragment.isHidden() && !fragment.isQuoted());
-  const hidden = fragments.filter((fragment) => fragment.isHidden() || fragment.isQuoted());
-  return {
-    new_content: shown.map((fragment) => fragment.getContent()).join('\n'),
-    quoted_content: joined(...hidden.map((fragment) => fragment.getContent())),
-  };
-}
-
-function splitByMarks(text: string): SplitText {
-  const lines = text.split('\n');
-  return {
-    new_content: lines.filter((line) => !line.startsWith('>')).join('\n'),
-    quoted_content: lines.filter((line) => line.startsWith('>')).join('\n'),
-  };
+/** Apart by their marks: quoted lines, and signatures up to the next quoted line. */
+function splitByMarks(lines: readonly string[]): SplitText {
+  const runs: { isHidden: boolean; lines: string[] }[] = [];
+  let isSigned = false;
+  for (const line of lines) {
+    const isQuoted = line.startsWith('>');
+    isSigned = !isQuoted && (isSigned || isSignature(line));
+    const isHidden = isQuoted || isSigned;
+    const run = runs.at(-1);
+    if (run?.isHidden === isHidden) run.lines.push(line);
+    else runs.push({ isHidden, lines: [line] });
+  }
+  const text = (hidden: boolean): string | null =>
+    joined(...runs.filter((run) => run.isHidden === hidden).map((run) => run.lines.join('\n')));
+  return { new_content: text(false) ?? '', quoted_content: text(true) };
 }

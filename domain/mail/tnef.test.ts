@@ -45,6 +45,17 @@ describe('winmail.dat', () => {
     expect(said).toEqual([]);
   });
 
+  test('edge 30: many of them give some thousand files at most, the others are kept whole', async () => {
+    const many = Array.from({ length: 600 }, (_, at) => ({ ...notes, title: `${at}.txt` }));
+    const part = `--b\r\nContent-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n${winmail(many).toString('base64')}\r\n`;
+    const mail = `Content-Type: multipart/mixed; boundary=b\r\n\r\n${part.repeat(4)}--b--`;
+    const { attachments } = await parseMail(Buffer.from(mail), { receivedAt: new Date(0) });
+    const isPacked = ({ contentType }: { contentType: string }): boolean =>
+      contentType === 'application/ms-tnef';
+    expect(attachments.filter(isPacked)).toHaveLength(2);
+    expect(attachments).toHaveLength(1202);
+  });
+
   test('edge 30: gives the text that stands nowhere else', async () => {
     const html = winmail([], { html: '<p>Gr\xfc\xdfe <script>x()</script></p>' });
     const { message, attachments } = await mailWith(html, '');

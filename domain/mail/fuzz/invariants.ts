@@ -23,7 +23,7 @@ export function violations({ message, attachments, threading, contentHash }: Par
   check(message.new_content !== '' || message.content.trim() === '', 'new text is lost');
   check(/^[0-9a-f]{64}$/.test(contentHash), 'no content hash');
   for (const id of [message.message_id ?? 'x', ...message.in_reply_to, ...message.references])
-    check(!/[<>\s]/.test(id) && id !== '', `message id ${JSON.stringify(id.slice(0, 80))}`);
+    check(!/[<>\s\p{Cc}]/u.test(id) && id !== '', `message id ${JSON.stringify(id.slice(0, 80))}`);
   const people = [
     message.sender,
     ...message.to,
