@@ -1,15 +1,16 @@
-// `npm run fuzz [-- --seconds N --seed S --mails N]`: parses altered mails and checks what always holds.
+// `npm run fuzz [-- --seconds N --seed S --mails N --own]`: parses altered mails and checks what always holds.
 import { parseArgs } from 'node:util';
 import { describeReport, fuzz } from './run.ts';
 
-const usage = `Usage: npm run fuzz -- [--seconds N] [--seed S] [--mails N]
+const usage = `Usage: npm run fuzz -- [--seconds N] [--seed S] [--mails N] [--own]
 
 Alters mails (of our own, and real ones where the corpora lie beside the repository), parses each, and
 checks time, memory and form. Each is made by its seed alone: a failure prints what makes it again.
 
   --seconds N   how long, 60 when missing
   --seed S      first seed; any when missing
-  --mails N     ends after so many mails`;
+  --mails N     ends after so many mails
+  --own         of our own mails alone: the same ones on every machine`;
 
 const whole = (text: string): number => {
   const number = Number(text);
@@ -24,6 +25,7 @@ async function main(): Promise<number> {
       seconds: { type: 'string', default: '60' },
       seed: { type: 'string' },
       mails: { type: 'string' },
+      own: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
   const options = {
     seconds: whole(values.seconds),
     seed: values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : whole(values.seed),
+    own: values.own,
     ...(values.mails === undefined ? {} : { mails: whole(values.mails) }),
   };
   process.stdout.write(`seed ${options.seed}\n`);

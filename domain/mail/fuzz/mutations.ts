@@ -68,6 +68,85 @@ const lines = [
   '\u202Ex\u0000',
 ];
 
+// What patterns of parsers begin, go on or end with: repeated, it shows those that take their time.
+const tokens = [
+  [
+    'On ',
+    ' wrote',
+    ' wrote:',
+    ' schrieb ',
+    'abc. ',
+    ' skrev ',
+    ' on',
+    'at',
+    'Dnia ',
+    'Op ',
+    'schreef',
+  ],
+  ['From: ', 'To: ', 'Von :', '-----Original Message', '-- ', 'Sent from my ', 'Regards'],
+  [
+    'a@b',
+    '<',
+    '>',
+    '<a@b>',
+    '> ',
+    ' ',
+    '  ',
+    '\n',
+    '\n\n',
+    '\r\n ',
+    '\t',
+    '-',
+    '_',
+    '=',
+    '*',
+    '.',
+    '+',
+  ],
+  [
+    ':',
+    ';',
+    ',',
+    '"',
+    '(',
+    ')',
+    '\\',
+    '[#1]',
+    '[',
+    '1',
+    '2026',
+    '12:30',
+    '12.30',
+    'x',
+    'é',
+    '\u00a0',
+  ],
+  ['=?utf-8?Q?', '?=', '=?', "utf-8''%41", 'a*0=', '; a=b', 'Re: ', '550 ', '5.1.1 ', 'delivery '],
+  [
+    '&lt;',
+    '&#',
+    '<p>',
+    '</p>',
+    '<br>',
+    '<a href="',
+    '<!--',
+    '-->',
+    'style="',
+    'cid:',
+    'url(',
+    '<td',
+  ],
+].flat();
+
+/** One to four runs of a few tokens each, repeated: up to `most` characters. */
+function pumped(random: SeededRandom, most: number): string {
+  const runs = Array.from({ length: 1 + random.below(4) }, () => {
+    const unit = Array.from({ length: 1 + random.below(4) }, () => random.pick(tokens)).join('');
+    return unit.repeat(Math.ceil((1 + random.size(most)) / unit.length / 4));
+  });
+  return runs.join(random.pick(['', '\n', ' ', 'x']));
+}
+
 export const mutations: Readonly<Record<string, Mutation>> = {
   'bits flipped': (mail, random) => {
     const copy = Buffer.from(mail);
@@ -278,4 +357,18 @@ export const mutations: Readonly<Record<string, Mutation>> = {
       Buffer.concat([start, noise]).toString('base64'),
     );
   },
+  'a pumped text': (_mail, random) =>
+    build(head, 'Content-Type: text/plain; charset=utf-8\r\n\r\n', pumped(random, 1_000_000)),
+  'pumped HTML': (_mail, random) =>
+    build(head, 'Content-Type: text/html; charset=utf-8\r\n\r\n', pumped(random, 600_000)),
+  'a pumped header': (mail, random) =>
+    withHeaders(
+      mail,
+      `${random.pick(fields)}: ${pumped(random, 600_000).replace(/[\r\n]+ ?/g, '\r\n ')}`,
+    ),
+  'a pumped bounce': (_mail, random) =>
+    build(
+      'Return-Path: <>\r\nFrom: MAILER-DAEMON@a.example\r\nSubject: Undeliverable: x\r\n\r\n',
+      pumped(random, 200_000),
+    ),
 };

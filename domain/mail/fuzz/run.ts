@@ -1,4 +1,4 @@
-import { parseMail } from '../parse.ts';
+import { parseMail, type ParsedMail } from '../parse.ts';
 import { violations } from './invariants.ts';
 import { mutations } from './mutations.ts';
 import { SeededRandom } from './random.ts';
@@ -9,6 +9,8 @@ export interface FuzzOptions {
   seconds: number;
   /** Ends after this many mails, whatever the time. */
   mails?: number;
+  /** Alters mails of our own alone, so that a seed makes the same mail on every machine. */
+  own?: boolean;
 }
 
 interface Fuzzed {
@@ -24,11 +26,13 @@ export interface FuzzReport {
   worst: Fuzzed & { milliseconds: number };
   /** Resident memory beyond what it was at the beginning, in MiB. */
   memory: number;
-  failures: (Fuzzed & { what: string })[];
+  /** Each once, however many mails showed it. */
+  failures: (Fuzzed & { what: string; times: number })[];
 }
 
-/** Processor time for one mail, in milliseconds: what is asked of the largest of some 12 MB. */
-export const timeLimit = 3000;
+/** Processor time for one mail, in milliseconds, at the best of three readings: what else runs doesn't count. */
+export const timeLimit = 2000;
+const readings = 3;
 /** Resident memory beyond the beginning, in MiB. */
 export const memoryLimit = 1024;
 const failureLimit = 20;
@@ -48,8 +52,8 @@ export function fuzzedMail(seed: number, seeds: readonly Buffer[]): { mail: Buff
 }
 
 /** Parses altered mails until the time is over; each is known by its seed, which makes it again. */
-export async function fuzz({ seed, seconds, mails }: FuzzOptions): Promise<FuzzReport> {
-  const seeds = seedMails();
+export async function fuzz({ seed, seconds, mails, own }: FuzzOptions): Promise<FuzzReport> {
+  const seeds = seedMails(own);
   const end = performance.now() + seconds * 1000;
   const atBeginning = process.memoryUsage().rss;
   const none = { seed, how: 'nothing', bytes: 0 };
@@ -65,40 +69,59 @@ export async function fuzz({ seed, seconds, mails }: FuzzOptions): Promise<FuzzR
     report.mails++;
     const { milliseconds, found } = await parseOnce(mail);
     if (milliseconds > report.worst.milliseconds) report.worst = { ...one, milliseconds };
-    if (milliseconds > timeLimit) found.push(`took ${Math.round(milliseconds)} ms`);
-    report.failures.push(...found.map((what) => ({ ...one, what })));
+    for (const what of found) addFailure(report, one, what);
     const grown = (process.memoryUsage().rss - atBeginning) / 1024 / 1024;
     report.memory = Math.max(report.memory, grown);
     if (report.failures.length >= failureLimit) break;
   }
   if (report.memory > memoryLimit)
-    report.failures.push({ ...none, what: `memory grew by ${Math.round(report.memory)} MiB` });
+    addFailure(report, none, `memory grew by ${Math.round(report.memory)} MiB`);
   return report;
 }
 
+/** The same in other words: what a mail happens to hold stands between quotes, numbers differ. */
+function kindOf(what: string): string {
+  return what.replace(/"(\\.|[^"\\])*"/gs, '""').replace(/\d+/g, '0');
+}
+
+function addFailure(report: FuzzReport, one: Fuzzed, what: string): void {
+  const known = report.failures.find((failure) => kindOf(failure.what) === kindOf(what));
+  if (known) known.times++;
+  else report.failures.push({ ...one, what, times: 1 });
+}
+
 async function parseOnce(mail: Buffer): Promise<{ milliseconds: number; found: string[] }> {
-  const start = process.cpuUsage();
   try {
-    const parsed = await parseMail(mail, { receivedAt: new Date(0), keepContent: true });
-    const used = process.cpuUsage(start);
-    return { milliseconds: (used.user + used.system) / 1000, found: violations(parsed) };
+    const { parsed, milliseconds } = await measured(mail);
+    let best = milliseconds;
+    for (let again = 1; again < readings && best > timeLimit; again++)
+      best = Math.min(best, (await measured(mail)).milliseconds);
+    const found = [...new Set(violations(parsed))];
+    if (best > timeLimit) found.push(`took ${Math.round(best)} ms`);
+    return { milliseconds: best, found };
   } catch (error) {
-    return {
-      milliseconds: 0,
-      found: [`threw ${error instanceof Error ? error.stack : String(error)}`],
-    };
+    const thrown = error instanceof Error ? error.stack : String(error);
+    return { milliseconds: 0, found: [`threw ${thrown}`] };
   }
 }
 
+async function measured(mail: Buffer): Promise<{ parsed: ParsedMail; milliseconds: number }> {
+  const start = process.cpuUsage();
+  const parsed = await parseMail(mail, { receivedAt: new Date(0), keepContent: true });
+  const { user, system } = process.cpuUsage(start);
+  return { parsed, milliseconds: (user + system) / 1000 };
+}
+
 /** The report in plain words, with what makes each failure again. */
-export function describeReport({ seed, seconds }: FuzzOptions, report: FuzzReport): string {
+export function describeReport({ seed, seconds, own }: FuzzOptions, report: FuzzReport): string {
   const { worst, memory } = report;
   return [
     `seed ${seed}, ${seconds} s: ${report.mails} mails`,
     `slowest ${worst.milliseconds.toFixed(0)} ms (${worst.bytes} bytes, seed ${worst.seed}: ${worst.how})`,
     `memory grew by ${memory.toFixed(0)} MiB`,
     ...report.failures.map((one) => {
-      return `FAILED seed ${one.seed} (${one.how}): ${one.what.slice(0, 600)}\n  again: npm run fuzz -- --seed ${one.seed} --mails 1`;
+      const times = one.times > 1 ? `, and ${one.times - 1} times more` : '';
+      return `FAILED seed ${one.seed} (${one.how}): ${one.what.slice(0, 600)}${times}\n  again: npm run fuzz -- --seed ${one.seed} --mails 1${own ? ' --own' : ''}`;
     }),
     report.failures.length === 0 ? 'nothing failed' : `${report.failures.length} failures`,
   ].join('\n');
