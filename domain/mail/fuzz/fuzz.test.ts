@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { violations } from './invariants.ts';
 import { mutations } from './mutations.ts';
 import { SeededRandom } from './random.ts';
-import { describeReport, fuzz, fuzzedMail } from './run.ts';
+import { addFailure, describeReport, fuzz, fuzzedMail, type FuzzReport } from './run.ts';
 import { seedMails } from './seeds.ts';
 import { parseMail } from '../parse.ts';
 
@@ -57,6 +57,21 @@ describe('altered mails', () => {
         message_id: '<a b>',
       },
     };
-    expect(violations(broken)).toHaveLength(6);
+    expect(violations(broken)).toHaveLength(4);
+  });
+
+  it('that fail alike are told once, with their number', () => {
+    const one = { seed: 7, how: 'bits flipped', bytes: 9 };
+    const worst = { ...one, milliseconds: 1 };
+    const report: FuzzReport = { mails: 3, worst, memory: 0, failures: [] };
+    for (const [at, what] of ['message id "a<"', 'message id "b>"', 'took 3717 ms'].entries())
+      addFailure(report, { ...one, seed: 7 + at }, what);
+    expect(report.failures.map(({ seed, times }) => [seed, times])).toEqual([
+      [7, 2],
+      [9, 1],
+    ]);
+    const told = describeReport({ seed: 7, seconds: 1, own: true }, report);
+    expect(told).toContain('message id "a<", and 1 times more');
+    expect(told).toContain('again: npm run fuzz -- --seed 9 --mails 1 --own');
   });
 });

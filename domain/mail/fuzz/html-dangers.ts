@@ -27,11 +27,11 @@ const harmlessAttributes = new Set(
   ).split(' '),
 );
 
-/** Dangers in safe HTML, read as a fragment, as a document, and once more after a browser has written it again. */
+/** Dangers in safe HTML, each once: read as a fragment, as a document, and once more after a browser has written it again. */
 export function dangersIn(html: string): string[] {
   const fragment = parseFragment(html);
   const rewritten = parseFragment(serialize(fragment));
-  return [fragment, rewritten, parse(html)].flatMap((root) => [...dangersOf(root)]);
+  return [...new Set([fragment, rewritten, parse(html)].flatMap((root) => [...dangersOf(root)]))];
 }
 
 function* dangersOf(root: Node): Generator<string> {
