@@ -4,13 +4,26 @@ import { putBlob, readBlob, readBlobs, type StoredBlob } from '../db/queries/blo
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { ParsedSource } from '../db/queries/ingest-item.ts';
 import { ingestBatch } from '../db/queries/ingest.ts';
-import { setAside, stagedSources, type StagedSource } from '../db/queries/staged.ts';
+import { setAside, stagedSource, stagedSources, type StagedSource } from '../db/queries/staged.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
-import { parseMail, type AttachmentSink, type MailContext } from '../domain/mail/parse.ts';
+import {
+  parseMail,
+  type AttachmentSink,
+  type MailContext,
+  type ParsedMail,
+} from '../domain/mail/parse.ts';
 import type { MessageChannel } from '../domain/message.ts';
+import {
+  evaluate,
+  evaluateReleased,
+  type CompiledRules,
+  type Verdict,
+} from '../domain/rules/evaluate.ts';
+import { ruleFacts } from '../domain/rules/facts.ts';
 import { findProvider } from '../providers/registry.ts';
-import { ingestDelay, setAsideSources } from '../telemetry/metrics.ts';
+import { ingestDelay, setAsideSources, sourcesFiltered } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
+import { channelRules } from './channel-rules.ts';
 import type { Deps } from './deps.ts';
 
 /** Mails stored in one transaction. */
@@ -39,6 +52,24 @@ export async function ingestStaged(
   const ingestion = new Ingestion(deps, channel, heartbeat);
   await ingestion.takeStaged();
   return ingestion.end();
+}
+
+/**
+ * Ingests one staged source at once, out of its turn. Where it is gone, or another process has it in hand, nothing is
+ * done.
+ */
+export async function ingestSource(
+  deps: Deps,
+  channel: LoadedChannel,
+  sourceId: SourceId,
+): Promise<void> {
+  const source = await stagedSource(deps.db, channel.facts.tenantId, sourceId);
+  if (!source) return;
+  await traced('ingest', spanOf(channel, [source]), async () => {
+    const rules = await channelRules(deps, channel);
+    const mails = await parseAll(deps, channel, rules, [source], new Map());
+    await storeAll(deps, channel, rules, mails);
+  });
 }
 
 /**
@@ -99,10 +130,11 @@ export class Ingestion {
     const before = this.#storing;
     return new Promise((parsed, failed) => {
       this.#storing = traced('ingest', spanOf(this.#channel, staged), async () => {
-        const mails = await parseAll(this.#deps, this.#channel, staged, this.#held);
+        const rules = await channelRules(this.#deps, this.#channel);
+        const mails = await parseAll(this.#deps, this.#channel, rules, staged, this.#held);
         await before;
         parsed();
-        this.#ingested += await storeAll(this.#deps, this.#channel, mails);
+        this.#ingested += await storeAll(this.#deps, this.#channel, rules, mails);
         this.#heartbeat();
       });
       this.#storing.catch(failed);
@@ -129,11 +161,12 @@ function spanOf({ facts, provider }: LoadedChannel, staged: readonly StagedSourc
 async function storeAll(
   deps: Deps,
   channel: LoadedChannel,
+  rules: CompiledRules,
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
   if (parsed.length === 0) return 0;
   try {
-    return await store(deps, channel, parsed);
+    return await store(deps, channel, rules, parsed);
   } catch (error) {
     if (isPassing(error)) throw error;
     if (parsed.length === 1) {
@@ -143,7 +176,7 @@ async function storeAll(
     // One of them can't be stored: each for itself, so that it alone is set aside.
     let ingested = 0;
     for (const one of parsed) {
-      ingested += await store(deps, channel, [one]).catch(async (single: unknown) => {
+      ingested += await store(deps, channel, rules, [one]).catch(async (single: unknown) => {
         if (isPassing(single)) throw single;
         await putAside(deps, channel, one.sourceId, 'store', single);
         return 0;
@@ -156,10 +189,11 @@ async function storeAll(
 async function store(
   deps: Deps,
   channel: LoadedChannel,
+  { autoresponder }: CompiledRules,
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
   const { facts, provider } = channel;
-  const { pending, messages } = await ingestBatch(
+  const { pending, messages, filtered } = await ingestBatch(
     deps.db,
     deps.keys,
     {
@@ -168,11 +202,14 @@ async function store(
       provider,
       name: facts.name,
       canSend: findProvider(provider)?.sender !== undefined,
+      address: facts.address,
+      autoresponder,
     },
     parsed,
   );
   for (const { stagedAt } of parsed)
     ingestDelay.observe({ provider }, Math.max(0, Date.now() - stagedAt.getTime()) / 1000);
+  for (const by of filtered) sourcesFiltered.inc({ provider, by });
   await deps.relay.flush(pending);
   return messages;
 }
@@ -180,6 +217,7 @@ async function store(
 async function parseAll(
   deps: Deps,
   channel: LoadedChannel,
+  rules: CompiledRules,
   staged: readonly StagedSource[],
   held: HeldSources,
 ): Promise<ParsedStaged[]> {
@@ -194,7 +232,7 @@ async function parseAll(
       Readable.from(readBlob(deps.db, tenantId, source.sha256));
     held.delete(source.id);
     try {
-      parsed.push(await parseOne(deps, channel, source, bytes));
+      parsed.push(await parseOne(deps, channel, rules, source, bytes));
     } catch (error) {
       if (isPassing(error)) throw error;
       await putAside(deps, channel, source.id, 'parse', error);
@@ -228,6 +266,7 @@ async function putAside(
 async function parseOne(
   deps: Deps,
   channel: LoadedChannel,
+  rules: CompiledRules,
   source: StagedSource,
   bytes: Buffer | Readable,
 ): Promise<ParsedStaged> {
@@ -244,7 +283,18 @@ async function parseOne(
     attachments: mail.attachments.map(
       (attachment) => contents[attachment.index] ?? Buffer.alloc(0),
     ),
+    verdict: verdictOn(rules, mail, source),
   };
+}
+
+/** What the rules make of a mail; one that an admin let in is turned away by none. */
+function verdictOn(
+  rules: CompiledRules,
+  mail: ParsedMail,
+  { size, meta }: Pick<StagedSource, 'size' | 'meta'>,
+): Verdict {
+  const facts = ruleFacts(mail, size);
+  return meta?.released ? evaluateReleased(rules, facts) : evaluate(rules, facts);
 }
 
 /** What is known of a mail beside its bytes. */
@@ -261,6 +311,7 @@ export function mailContext(
     channel: provider as MessageChannel, // only mail's channels stage mail
     ...(envelope ? { envelope: { from: envelope.from, to: [...envelope.to] } } : {}),
     ...(meta?.oversize ? { oversize: { size: meta.size ?? null } } : {}),
+    ...(meta?.priority ? { priority: meta.priority } : {}),
   };
 }
 

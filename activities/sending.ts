@@ -4,6 +4,7 @@ import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
+import { applyEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { presentMessages } from '../db/queries/messages.ts';
 import {
   claimForSending,
@@ -185,7 +186,7 @@ async function end(
     const done = await endSending(tx, claim.message.id, () => ending, claim.fence);
     if (!done) return false;
     const [message] = await presentMessages(tx, [done.message]);
-    await recordTicketEvents(tx, pending, [
+    const [ticket] = await recordTicketEvents(tx, pending, [
       {
         ticket: done.ticket,
         events: [
@@ -195,6 +196,7 @@ async function end(
         ],
       },
     ]);
+    await applyEarlyStatuses(tx, pending, done.message, ticket!);
     return true;
   });
   await deps.relay.flush(pending);

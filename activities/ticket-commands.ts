@@ -2,6 +2,7 @@ import { assertNever } from '../domain/assert-never.ts';
 import { newId, type TicketId } from '../domain/ids.ts';
 import { mintMessageId } from '../domain/mail/message-id.ts';
 import type { MailAddress, Message } from '../domain/message.ts';
+import { answeredTo } from '../db/queries/routing.ts';
 import { answerSubject, replyRecipients, writtenMessage, type Answered } from '../domain/reply.ts';
 import type { TicketStatus } from '../domain/ticket.ts';
 import type { Tx } from '../db/connection.ts';
@@ -188,7 +189,10 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
     );
   const to = payload.to?.length
     ? payload.to
-    : await recipients(work, answered && (answered.body as unknown as Answered));
+    : await recipients(
+        work,
+        answered && answeredTo(answered.body as unknown as Answered, answered.routing),
+      );
   if (to.length === 0)
     return refused(
       work,

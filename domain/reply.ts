@@ -33,7 +33,7 @@ export function replyRecipients(
 export interface WrittenMessage {
   readonly provider: string;
   readonly direction: 'outbound' | 'internal';
-  readonly kind: 'message' | 'notification' | 'note';
+  readonly kind: 'message' | 'notification' | 'auto_reply' | 'note';
   readonly status: 'queued' | 'received';
   /** Who it is from: the channel for what goes out, null for a note. */
   readonly sender: MailAddress | null;

@@ -58,6 +58,13 @@ export const setAsideSources = new Counter({
   registers: [registry],
 });
 
+export const sourcesFiltered = new Counter({
+  name: 'postroom_sources_filtered_total',
+  help: 'Mail that a channel’s rules or its door turned away, by what did: allowlist, blocklist, subject_keywords, rule, door. It is kept in the journal.',
+  labelNames: ['provider', 'by'],
+  registers: [registry],
+});
+
 export const providerSeconds = new Histogram({
   name: 'postroom_provider_duration_seconds',
   help: 'One sync or one attempt to send, by what came of it: ok, or the class of the error (retry, wait, reauthenticate, give_up; fault: not the provider’s).',

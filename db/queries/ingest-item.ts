@@ -1,6 +1,9 @@
 import type { ChannelId, MessageId, SourceId, TenantId, TicketId } from '../../domain/ids.ts';
+import { isReportKind } from '../../domain/mail/classify.ts';
 import type { ParsedMail } from '../../domain/mail/parse.ts';
 import type { Message } from '../../domain/message.ts';
+import type { Verdict } from '../../domain/rules/evaluate.ts';
+import type { Autoresponder } from '../../domain/rules/schema.ts';
 import type { StoredBlob } from './blobs.ts';
 
 /** A stored source and what its parser made of it. */
@@ -10,6 +13,8 @@ export interface ParsedSource {
   readonly mail: ParsedMail;
   /** In the order of `mail.attachments`: bytes, or where large ones were put already. */
   readonly attachments: readonly (Buffer | StoredBlob)[];
+  /** What the channel's rules make of it. */
+  readonly verdict: Verdict;
 }
 
 export interface IngestingChannel {
@@ -19,6 +24,10 @@ export interface IngestingChannel {
   readonly name: string;
   /** Whether its provider can send: else nobody is told of mail too large. */
   readonly canSend?: boolean;
+  /** The address that answers leave from. */
+  readonly address?: string | null;
+  /** Tells whoever begins a ticket that it has come. */
+  readonly autoresponder?: Autoresponder | null;
 }
 
 /** A source under ingestion, with the id its message gets. */
@@ -35,6 +44,8 @@ export interface Placed {
   readonly ticketId: TicketId | null;
   readonly effect: 'create' | 'new_reply' | 'join' | 'reopen' | 'none';
   readonly followUpOf: TicketId | null;
+  /** It went to its ticket as a notice of a rule's group. */
+  readonly isGrouped?: boolean;
 }
 
 /** Written by no person: it joins, but moves nothing. */
@@ -44,7 +55,7 @@ export function isAutomatic(item: Item): boolean {
 
 /** What a machine reports; it begins no ticket. */
 export function isReport({ mail }: Item): boolean {
-  return ['bounce', 'auto_reply', 'delivery_report', 'feedback_report'].includes(mail.message.kind);
+  return isReportKind(mail.message.kind);
 }
 
 /** What a search finds a ticket by, of one message. */

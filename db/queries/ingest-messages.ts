@@ -5,6 +5,7 @@ import type { Tx } from '../connection.ts';
 import { insertBlobs } from './blobs.ts';
 import type { IngestingChannel, Placed } from './ingest-item.ts';
 import { asBytea, insertRows } from './insert-rows.ts';
+import { routingOf, withRouting } from './routing.ts';
 
 /** Stores the messages with their attachments; returns them as the API shows them. */
 export async function storeMessages(
@@ -17,7 +18,7 @@ export async function storeMessages(
   await insertRows(
     tx,
     'messages',
-    placed.map(({ item, ticketId }) => {
+    placed.map(({ item, ticketId, effect, isGrouped = false }) => {
       const { message, threading, contentHash } = item.mail;
       return {
         id: item.messageId,
@@ -33,6 +34,7 @@ export async function storeMessages(
         message_id: threading.messageId,
         content_hash: `\\x${contentHash}`,
         body: message,
+        routing: routingOf(effect, item.verdict, isGrouped),
         timestamp: message.timestamp,
         received_at: message.received_at,
       };
@@ -87,12 +89,14 @@ async function storeAttachments(tx: Tx, channel: IngestingChannel, placed: reado
 
 function present(
   channel: IngestingChannel,
-  { item, ticketId }: Placed,
+  { item, ticketId, effect, isGrouped = false }: Placed,
   attachmentIds: readonly string[],
 ): Message {
   const { message } = item.mail;
+  const body = { ...message, metadata: { ...message.metadata, config_id: channel.id } };
   return {
     ...message,
+    ...withRouting(body, routingOf(effect, item.verdict, isGrouped)),
     id: item.messageId,
     source_id: item.sourceId,
     ticket_id: ticketId,
@@ -104,6 +108,5 @@ function present(
       id: attachmentIds[place]!,
       ...attachment,
     })),
-    metadata: { ...message.metadata, config_id: channel.id },
   };
 }

@@ -1,19 +1,21 @@
 import { sql } from 'kysely';
-import { newId, type MessageId, type TicketId } from '../../domain/ids.ts';
+import type { MessageId, TicketId } from '../../domain/ids.ts';
 import { isFresh, loopReason } from '../../domain/loop-guard.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
-import { matchThread } from '../../domain/thread.ts';
-import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
+import { autoreplyRecipient, whyNoAutoreply } from '../../domain/rules/autoresponder.ts';
+import type { Filtered, Verdict } from '../../domain/rules/evaluate.ts';
+import type { TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 import { insertAudit } from './audit.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
+import { queueAutoReplies, type Answerable } from './auto-replies.ts';
 import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
+import { keepFiltered, type FilteredItem } from './filtered.ts';
 import {
   isAutomatic,
-  isReport,
   receivedEvents,
   searchedText,
   type IngestingChannel,
@@ -22,9 +24,12 @@ import {
   type Placed,
 } from './ingest-item.ts';
 import { storeMessages } from './ingest-messages.ts';
+import { placeAll } from './ingest-places.ts';
 import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-sources.ts';
+import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
 import { oversizeOf, tellOversize } from './oversize-notice.ts';
+import { assignableTargets, type RuleTargets } from './rule-targets.ts';
 import { countSent } from './sender-hours.ts';
 import { THREAD_KEY, ThreadIndex } from './thread-index.ts';
 import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
@@ -42,6 +47,8 @@ export interface Ingested {
   readonly pending: Pending;
   /** Messages that are new; duplicates and our own mail coming back are not. */
   readonly messages: number;
+  /** What turned mail away, once for each. */
+  readonly filtered: readonly Filtered['by'][];
 }
 
 /**
@@ -55,14 +62,18 @@ export async function ingestBatch(
   batch: readonly ParsedSource[],
 ): Promise<Ingested> {
   const pending = new Pending(channel.tenantId);
+  const filtered: Filtered['by'][] = [];
   const messages = await inTenant(db, channel.tenantId, async (tx) => {
     // One ingestion at a time per tenant: two halves of a thread never make two tickets.
     await sql`select pg_advisory_xact_lock(hashtext('ingest'), hashtext(${channel.tenantId}))`.execute(
       tx,
     );
-    return new Ingestion(tx, pending, channel, keys).run(batch);
+    const ingestion = new Ingestion(tx, pending, channel, keys);
+    const stored = await ingestion.run(batch);
+    filtered.push(...ingestion.filtered);
+    return stored;
   });
-  return { pending, messages };
+  return { pending, messages, filtered };
 }
 
 /** One batch in one transaction. */
@@ -72,6 +83,7 @@ class Ingestion {
   readonly #channel: IngestingChannel;
   readonly #keys: KeyRing;
   readonly #now = new Date();
+  readonly filtered: Filtered['by'][] = [];
 
   constructor(tx: Tx, pending: Pending, channel: IngestingChannel, keys: KeyRing) {
     this.#tx = tx;
@@ -82,11 +94,20 @@ class Ingestion {
 
   async run(batch: readonly ParsedSource[]): Promise<number> {
     const staged = await lockStaged(this.#tx, batch);
-    const fresh = await withoutKnown(this.#tx, this.#channel, staged);
+    const fresh = await withoutKnown(this.#tx, this.#channel, await this.#withoutFiltered(staged));
     if (fresh.length === 0) return 0;
     const rules = await loadTicketRules(this.#tx, this.#channel.tenantId);
-    const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, fresh);
-    const items = await withoutOwn(this.#tx, fresh, index, this.#now);
+    const groups = await NoticeGroups.load(this.#tx, this.#channel, fresh);
+    const index = await ThreadIndex.load(
+      this.#tx,
+      this.#channel.tenantId,
+      this.#keys,
+      fresh,
+      groups.ticketIds,
+    );
+    const own = await withoutOwn(this.#tx, fresh, index, this.#now);
+    const placed = await this.#withoutUnwanted(placeAll(own, index, groups, rules, this.#now));
+    const items = placed.map(({ item }) => item);
     if (items.length === 0) return 0;
     const contacts = await findOrAddContacts(
       this.#tx,
@@ -96,18 +117,44 @@ class Ingestion {
     const contactsOf = (item: Item) =>
       this.#peopleOf(item, index).map(({ address }) => contacts.get(addressKey(address))!);
 
-    const placed = this.#place(items, index, rules);
     const loops = await this.#findLoops(placed);
     const created = await this.#createTickets(placed, rules, contactsOf);
     const messages = await storeMessages(this.#tx, this.#channel, placed);
     await index.store(this.#tx);
-    const told = await this.#tellOversize(placed, index, loops);
+    await groups.store(this.#tx);
+    const told = new Set([
+      ...(await this.#tellOversize(placed, index, loops)),
+      ...(await this.#tellReceived(created, placed, index, loops)),
+    ]);
     await this.#announceNew(created, placed, messages, told);
     await this.#muteNew(created, loops);
     await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
     await finishSources(this.#tx, this.#channel, items, this.#now);
     return items.length;
+  }
+
+  /** Leaves out what the channel's rules turn away, whatever it belongs to. */
+  async #withoutFiltered(items: readonly Item[]): Promise<Item[]> {
+    await this.#keepFiltered(
+      items.flatMap((item) => {
+        const { filtered } = item.verdict;
+        return filtered ? [{ item, filtered }] : [];
+      }),
+    );
+    return items.filter(({ verdict }) => verdict.filtered === null);
+  }
+
+  /** Leaves out what would begin a ticket without a keyword that the channel wants. */
+  async #withoutUnwanted(placed: readonly (Placed | FilteredItem)[]): Promise<Placed[]> {
+    const unwanted = placed.filter((one) => 'filtered' in one);
+    await this.#keepFiltered(unwanted);
+    return placed.filter((one) => 'effect' in one);
+  }
+
+  async #keepFiltered(items: readonly FilteredItem[]): Promise<void> {
+    await keepFiltered(this.#tx, this.#channel, items);
+    this.filtered.push(...items.map(({ filtered }) => filtered.by));
   }
 
   /** Tickets on which a machine without any sign of being one seems to answer, with the reason. */
@@ -151,6 +198,27 @@ class Ingestion {
     return told;
   }
 
+  /** Queues the autoresponder's answers to those who began a ticket; returns the tickets that have one to send. */
+  async #tellReceived(
+    created: readonly TicketRow[],
+    placed: readonly Placed[],
+    index: ThreadIndex,
+    loops: ReadonlyMap<TicketId, string>,
+  ): Promise<Set<string>> {
+    const { autoresponder, canSend } = this.#channel;
+    if (!autoresponder || !canSend) return new Set();
+    const rows = new Map(created.map((row) => [row.id, row]));
+    const answerable = placed.flatMap(({ item, ticketId, effect }): Answerable[] => {
+      const ticket = ticketId === null || effect !== 'create' ? undefined : rows.get(ticketId);
+      if (!ticket || loops.has(ticketId!) || oversizeOf(item.mail.message)) return [];
+      const isOurs = (address: string) => index.isOurs(address);
+      const reason = whyNoAutoreply({ ...item, isOurs, now: this.#now });
+      return reason === null ? [{ item, ticket, to: autoreplyRecipient(item)! }] : [];
+    });
+    const key = this.#keys.derive(THREAD_KEY);
+    return queueAutoReplies(this.#tx, this.#channel, autoresponder, key, answerable, this.#now);
+  }
+
   async #muteNew(
     created: readonly TicketRow[],
     loops: ReadonlyMap<TicketId, string>,
@@ -180,11 +248,13 @@ class Ingestion {
     );
   }
 
-  /** Who takes part in a message: its sender first, then To and Cc; never ourselves. */
+  /** Who takes part in a message: whoever asks by a rule, or its sender, first, then To and Cc; never ourselves. */
   #peopleOf(item: Item, index: ThreadIndex): MailAddress[] {
     const { sender, to, cc } = item.mail.message;
+    const { requester } = item.verdict;
     const others = isAutomatic(item) ? [] : [...to, ...cc];
     const people = [
+      ...(requester && !index.isOurs(requester.address) ? [requester] : []),
       sender ?? UNKNOWN_SENDER,
       ...others.filter(({ address }) => address.includes('@') && !index.isOurs(address)),
     ];
@@ -194,63 +264,51 @@ class Ingestion {
     }));
   }
 
-  /** Decides for each message, in order, which ticket it goes to; later ones see the tickets of earlier ones. */
-  #place(items: readonly Item[], index: ThreadIndex, rules: TicketRules): Placed[] {
-    return items.map((item) => {
-      const match = matchThread(index.keysOf(item.mail), index.lookups(item.mail));
-      const placed = this.#placeOne(item, match?.ticketId ?? null, index, rules);
-      if (placed.ticketId) index.add(placed.ticketId, item.mail);
-      return placed;
-    });
-  }
-
-  /** Goes along the chain of follow-ups to the first ticket that takes the message. */
-  #placeOne(item: Item, matched: TicketId | null, index: ThreadIndex, rules: TicketRules): Placed {
-    for (let id = matched; id !== null;) {
-      const existing = index.ticket(id);
-      if (!existing) return { item, ticketId: id, effect: 'new_reply', followUpOf: null };
-      const effect = isAutomatic(item) ? 'join' : whereMessageGoes(existing, rules, this.#now);
-      if (effect !== 'follow_up') return { item, ticketId: id, effect, followUpOf: null };
-      const successor = index.followUpOf(id);
-      if (successor === undefined) {
-        const ticketId = newId('ticket');
-        index.followUp(id, ticketId);
-        return { item, ticketId, effect: 'create', followUpOf: id };
-      }
-      id = successor;
-    }
-    // Machines' reports that belong to nothing are kept, but are nobody's ticket.
-    if (isReport(item)) return { item, ticketId: null, effect: 'none', followUpOf: null };
-    return { item, ticketId: newId('ticket'), effect: 'create', followUpOf: null };
-  }
-
   async #createTickets(
     placed: readonly Placed[],
     rules: TicketRules,
     contactsOf: (item: Item) => string[],
   ): Promise<TicketRow[]> {
-    const tickets = placed
-      .filter((one) => one.effect === 'create')
-      .map((one): NewTicket => {
-        const { message } = one.item.mail;
-        const all = placed.filter((other) => other.ticketId === one.ticketId);
-        const people = [...new Set(all.flatMap((other) => contactsOf(other.item)))];
-        return {
-          id: one.ticketId!,
-          subject: message.subject ?? '',
-          channel: this.#channel.provider,
-          accountId: this.#channel.id,
-          requesterId: contactsOf(one.item)[0]! as NewTicket['requesterId'],
-          participants: people as NewTicket['participants'][number][],
-          priority: message.priority,
-          followUpOf: one.followUpOf,
-          messages: all.length,
-          events: 1 + all.length,
-          text: all.map((other) => searchedText(other.item)).join('\n'),
-        };
-      });
+    const beginning = placed.filter((one) => one.effect === 'create');
+    const targets = await assignableTargets(
+      this.#tx,
+      beginning.map(({ item }) => item.verdict),
+    );
+    const tickets = beginning.map((one): NewTicket => {
+      const { message } = one.item.mail;
+      const all = placed.filter((other) => other.ticketId === one.ticketId);
+      const people = [...new Set(all.flatMap((other) => contactsOf(other.item)))];
+      return {
+        id: one.ticketId!,
+        subject: message.subject ?? '',
+        channel: this.#channel.provider,
+        accountId: this.#channel.id,
+        requesterId: contactsOf(one.item)[0]! as NewTicket['requesterId'],
+        participants: people as NewTicket['participants'][number][],
+        ...this.#byRules(one.item.verdict, targets),
+        priority: one.item.verdict.priority ?? message.priority,
+        followUpOf: one.followUpOf,
+        messages: all.length,
+        events: 1 + all.length,
+        text: all.map((other) => searchedText(other.item)).join('\n'),
+      };
+    });
     const actor: Actor = { type: 'ingestion', id: this.#channel.id };
     return createTickets(this.#tx, this.#channel.tenantId, rules, tickets, actor, this.#now);
+  }
+
+  /** What rules set on a new ticket. */
+  #byRules(
+    { spam, tags, team, assignee, type }: Verdict,
+    { teams, agents }: RuleTargets,
+  ): Partial<NewTicket> {
+    return {
+      tags,
+      ...(spam ? { status: 'spam' as const } : {}),
+      ...(type === null ? {} : { customFields: { type } }),
+      teamId: team !== null && teams.has(team) ? team : null,
+      assigneeId: assignee !== null && agents.has(assignee) ? assignee : null,
+    };
   }
 
   async #announceNew(

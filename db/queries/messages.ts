@@ -3,6 +3,7 @@ import type { TenantId } from '../../domain/ids.ts';
 import type { Message, MessageAttachment } from '../../domain/message.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
+import { withRouting, type Routing } from './routing.ts';
 
 export const MESSAGE_COLUMNS = [
   'id',
@@ -19,6 +20,7 @@ export const MESSAGE_COLUMNS = [
   'body',
   'timestamp',
   'received_at',
+  'routing',
 ] as const;
 
 /** A message as Postgres holds it; what sending needs is in outgoing.ts. */
@@ -65,7 +67,10 @@ function presentMessage(
     timestamp: row.timestamp.toISOString(),
     received_at: row.received_at.toISOString(),
     attachments,
-    metadata: { ...body.metadata, config_id: row.channel_id },
+    ...withRouting(
+      { ...body, metadata: { ...body.metadata, config_id: row.channel_id } },
+      row.routing as Routing | null, // routingOf wrote it
+    ),
   };
 }
 

@@ -185,7 +185,7 @@ export async function queuedMessages(
     .where('messages.ticket_id', '=', ticketId)
     .where('messages.direction', '=', 'outbound')
     .where('messages.status', 'in', ['queued'])
-    .orderBy(sql`messages.kind = 'notification'`)
+    .orderBy(sql`messages.kind <> 'message'`)
     .orderBy('messages.id')
     .execute();
   return rows.map((row) => ({

@@ -1,5 +1,17 @@
 import type { ChannelId, SourceId, TenantId } from '../../domain/ids.ts';
-import { inTenant, type Db } from '../connection.ts';
+import type { MessagePriority } from '../../domain/message.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+
+/** What was known of a source when it was stored, beside its bytes. */
+export interface SourceNotes {
+  /** Only the headers were fetched, of a mail of `size` bytes. */
+  readonly oversize?: boolean;
+  readonly size?: number;
+  /** The door's word on its urgency. */
+  readonly priority?: MessagePriority;
+  /** An admin let it in: no rule turns it away. */
+  readonly released?: boolean;
+}
 
 export interface StagedSource {
   readonly id: SourceId;
@@ -7,8 +19,7 @@ export interface StagedSource {
   readonly sha256: Buffer;
   readonly size: number;
   readonly envelope: { readonly from: string | null; readonly to: readonly string[] } | null;
-  /** `oversize`: only the headers were fetched, of a mail of `size` bytes. */
-  readonly meta: { readonly oversize?: boolean; readonly size?: number } | null;
+  readonly meta: SourceNotes | null;
   readonly received_at: Date;
   readonly staged_at: Date;
   /** The trace in which it was staged (W3C Trace Context). */
@@ -23,10 +34,7 @@ export async function stagedSources(
   { after, limit, maxBytes }: { after: string; limit: number; maxBytes: number },
 ): Promise<StagedSource[]> {
   const rows = await inTenant(db, tenantId, (tx) =>
-    tx
-      .selectFrom('sources')
-      .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'meta', 'received_at'])
-      .select(['staged_at', 'traceparent'])
+    selectSources(tx)
       .where('channel_id', '=', channelId)
       .where('status', '=', 'staged')
       .where('id', '>', after)
@@ -37,6 +45,37 @@ export async function stagedSources(
   let bytes = 0;
   const fitting = rows.findIndex((row) => (bytes += row.size) > maxBytes);
   return (fitting === -1 ? rows : rows.slice(0, Math.max(1, fitting))) as StagedSource[];
+}
+
+/** One staged source, and where it stands: null where there is no such source. */
+export async function stagedSource(
+  db: Db,
+  tenantId: TenantId,
+  sourceId: SourceId,
+): Promise<StagedSource | null> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    selectSources(tx).where('id', '=', sourceId).where('status', '=', 'staged').executeTakeFirst(),
+  );
+  return (row as StagedSource | undefined) ?? null;
+}
+
+/** A channel's rules as they are now: null where it has none. */
+export async function storedRules(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+): Promise<unknown> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx.selectFrom('channels').select('rules').where('id', '=', channelId).executeTakeFirst(),
+  );
+  return row?.rules ?? null;
+}
+
+function selectSources(tx: Tx) {
+  return tx
+    .selectFrom('sources')
+    .select(['id', 'provider_message_id', 'sha256', 'size', 'envelope', 'meta', 'received_at'])
+    .select(['staged_at', 'traceparent']);
 }
 
 /** Keeps a source that can't be processed, with its reason, out of the way of those behind it. */

@@ -32,12 +32,13 @@ export class ThreadIndex {
     this.#keys = keys.deriveAll(THREAD_KEY);
   }
 
-  /** Locks every ticket that any of the mails may go to. */
+  /** Locks every ticket that any of the mails may go to, those named beside too. */
   static async load(
     tx: Tx,
     tenantId: TenantId,
     keys: KeyRing,
     batch: readonly { mail: Mail }[],
+    others: readonly string[] = [],
   ): Promise<ThreadIndex> {
     const index = new ThreadIndex(tenantId, keys);
     const mails = batch.map((item) => item.mail);
@@ -45,6 +46,7 @@ export class ThreadIndex {
     await index.#loadNumbers(tx, mails);
     await index.#loadOurAddresses(tx);
     const candidates = new Set<string>([
+      ...others,
       ...[...index.#ids.values()].map((known) => known.ticketId),
       ...index.#numbers.values(),
       ...mails.flatMap((mail) => [...index.#minted(mail), ...index.#plus(mail)]),

@@ -84,6 +84,9 @@ export interface NewTicket {
   readonly priority?: TicketPriority;
   readonly status?: TicketStatus;
   readonly tags?: readonly string[];
+  readonly teamId?: string | null;
+  readonly assigneeId?: string | null;
+  readonly customFields?: Readonly<Record<string, unknown>>;
   readonly followUpOf?: string | null;
   /** How many messages it starts with. */
   readonly messages: number;
@@ -137,6 +140,9 @@ export async function createTickets(
       channel: ticket.channel,
       account_id: ticket.accountId,
       requester_id: ticket.requesterId,
+      team_id: ticket.teamId ?? null,
+      assignee_id: ticket.assigneeId ?? null,
+      custom_fields: ticket.customFields ?? {},
       message_count: ticket.messages,
       sequence: ticket.events ?? 0,
       follow_up_of: ticket.followUpOf ?? null,
@@ -152,6 +158,7 @@ export async function createTickets(
       rows.map((row, index) => ({
         ...row,
         sla: JSON.stringify(row.sla),
+        custom_fields: JSON.stringify(row.custom_fields),
         search: sql<never>`${searchVector(row.number, row.subject, tickets[index]!.text ?? '')}`,
       })) as never,
     )

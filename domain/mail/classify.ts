@@ -14,6 +14,11 @@ export interface Classification {
   automatic: string | null;
 }
 
+/** What machines report of mail that was sent: it begins no ticket. */
+export function isReportKind(kind: MessageKind): boolean {
+  return ['bounce', 'auto_reply', 'delivery_report', 'feedback_report'].includes(kind);
+}
+
 interface MailFacts {
   headers: MailHeaders;
   from: string | null;
@@ -130,6 +135,15 @@ function isNotification({ headers, from }: MailFacts): boolean {
 function word(headers: MailHeaders, name: string): string | null {
   const text = headers.text(name);
   return text === null ? null : text.toLowerCase().split(/[\s;(]/)[0]!;
+}
+
+/** A list's header (RFC 2369, RFC 2919), or bulk precedence: many got it, and nobody asked for an answer. */
+export function isListMail(headers: MailHeaders): boolean {
+  const signs = ['list-id', 'list-post', 'list-unsubscribe', 'list-help', 'mailing-list'];
+  return (
+    signs.some((name) => headers.has(name)) ||
+    ['list', 'bulk', 'junk'].includes(word(headers, 'precedence') ?? '')
+  );
 }
 
 /** Marks by which a mail of our own that came back is known. */

@@ -1,6 +1,11 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { MailAddress, MessageChannel, NormalizedMessage } from '../message.ts';
+import type {
+  MailAddress,
+  MessageChannel,
+  MessagePriority,
+  NormalizedMessage,
+} from '../message.ts';
 import { parseAddresses } from './addresses.ts';
 import { readAuthentication } from './authentication.ts';
 import { classifyMail, readLoopHeaders, readPriority, type LoopHeaders } from './classify.ts';
@@ -35,6 +40,8 @@ export interface MailContext {
   onAttachment?: AttachmentSink;
   /** Of a mail too large to be fetched only the headers came; its size in bytes, null where unknown. */
   oversize?: { size: number | null } | null;
+  /** What the channel's door says of its urgency, whatever the mail's own headers say. */
+  priority?: MessagePriority;
   /** Keeps the attachments' bytes in memory, in `content`. */
   keepContent?: boolean;
 }
@@ -62,12 +69,14 @@ export interface ParsedMail {
   /** Hex SHA-256 of what was said, by whom and when: it stands in for a missing Message-ID. */
   contentHash: string;
   loopHeaders: LoopHeaders;
+  /** As in the source, raw. */
+  headers: MailHeaders;
   /** What could not be read or was cut, in plain words. */
   notes: string[];
 }
 
 /** Raised with every change of what the parser makes of a mail: `npm run reparse` reads older ones again. */
-export const PARSER_VERSION = 2;
+export const PARSER_VERSION = 3;
 
 const referenceLimit = 200;
 const htmlLimit = 512 * 1024;
@@ -194,7 +203,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     direction: 'inbound',
     kind: classified.kind,
     status: 'received',
-    priority: readPriority(headers),
+    priority: context.priority ?? readPriority(headers),
     from: sender?.address ?? null,
     sender,
     ...readRecipients(headers),
@@ -218,7 +227,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
       },
     },
   };
-  return storable({
+  const parsed = storable({
     message,
     attachments: body.attachments,
     threading: readThreading(message, headers, context.envelope?.to ?? []),
@@ -232,6 +241,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
     loopHeaders: readLoopHeaders(headers),
     notes,
   });
+  return { ...parsed, headers };
 }
 
 function readSender(headers: MailHeaders): MailAddress | null {

@@ -1,0 +1,74 @@
+import { newId, type TicketId } from '../../domain/ids.ts';
+import { matchThread } from '../../domain/thread.ts';
+import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
+import type { FilteredItem } from './filtered.ts';
+import { isAutomatic, isReport, type Item, type Placed } from './ingest-item.ts';
+import type { NoticeGroups } from './notice-groups.ts';
+import type { ThreadIndex } from './thread-index.ts';
+
+/**
+ * Decides for each message, in order, which ticket it goes to: by its thread, else by its rule's group; later ones see
+ * the tickets of earlier ones. What would begin a ticket without a keyword that the channel wants is turned away.
+ */
+export function placeAll(
+  items: readonly Item[],
+  index: ThreadIndex,
+  groups: NoticeGroups,
+  rules: TicketRules,
+  now: Date,
+): (Placed | FilteredItem)[] {
+  const begun = new Set<TicketId>();
+  return items.map((item) => {
+    const match = matchThread(index.keysOf(item.mail), index.lookups(item.mail));
+    const group = match ? null : groupTicket(item, index, groups, begun);
+    const placed = placeOne(item, match?.ticketId ?? group, index, rules, now);
+    const { lacksKeyword } = item.verdict;
+    const begins = placed.effect === 'create' && placed.followUpOf === null;
+    if (begins && lacksKeyword) return { item, filtered: lacksKeyword };
+    if (placed.effect === 'create') begun.add(placed.ticketId!);
+    if (placed.ticketId) {
+      index.add(placed.ticketId, item.mail);
+      groups.note(item, placed.ticketId);
+    }
+    return { ...placed, isGrouped: group !== null };
+  });
+}
+
+/** The ticket of the notices before this one, as long as it is being worked on. */
+function groupTicket(
+  item: Item,
+  index: ThreadIndex,
+  groups: NoticeGroups,
+  begun: ReadonlySet<TicketId>,
+): TicketId | null {
+  const id = groups.ticketOf(item);
+  if (id === null || begun.has(id)) return id;
+  const status = index.ticket(id)?.status;
+  return status === undefined || status === 'resolved' || status === 'closed' ? null : id;
+}
+
+/** Goes along the chain of follow-ups to the first ticket that takes the message. */
+function placeOne(
+  item: Item,
+  matched: TicketId | null,
+  index: ThreadIndex,
+  rules: TicketRules,
+  now: Date,
+): Placed {
+  for (let id = matched; id !== null;) {
+    const existing = index.ticket(id);
+    if (!existing) return { item, ticketId: id, effect: 'new_reply', followUpOf: null };
+    const effect = isAutomatic(item) ? 'join' : whereMessageGoes(existing, rules, now);
+    if (effect !== 'follow_up') return { item, ticketId: id, effect, followUpOf: null };
+    const successor = index.followUpOf(id);
+    if (successor === undefined) {
+      const ticketId = newId('ticket');
+      index.followUp(id, ticketId);
+      return { item, ticketId, effect: 'create', followUpOf: id };
+    }
+    id = successor;
+  }
+  // Machines' reports that belong to nothing are kept, but are nobody's ticket.
+  if (isReport(item)) return { item, ticketId: null, effect: 'none', followUpOf: null };
+  return { item, ticketId: newId('ticket'), effect: 'create', followUpOf: null };
+}

@@ -1,0 +1,63 @@
+import type { Verdict } from '../../domain/rules/evaluate.ts';
+import type { MailAddress, Message, MessagePriority } from '../../domain/message.ts';
+
+/** What ingestion decided of a message, kept beside what its parser made of it: reading it anew changes nothing here. */
+export interface Routing {
+  /** `create` began its ticket, `new_reply`, `join` and `reopen` went to one that was there, `none` has no ticket. */
+  readonly effect: 'create' | 'new_reply' | 'join' | 'reopen' | 'none';
+  /** Names of the channel's rules that applied. */
+  readonly rules?: readonly string[];
+  readonly priority?: MessagePriority;
+  /** Who asks, by a rule; answers go there. */
+  readonly requester?: MailAddress;
+  /** The rule that grouped it with other notices. */
+  readonly grouped_by?: string;
+}
+
+export function routingOf(
+  effect: Routing['effect'],
+  verdict: Verdict,
+  isGrouped: boolean,
+): Routing {
+  const { matched, priority, requester, group } = verdict;
+  return {
+    effect,
+    ...(matched.length > 0 ? { rules: matched } : {}),
+    ...(priority === null ? {} : { priority: priority === 'urgent' ? 'high' : priority }),
+    ...(requester ? { requester } : {}),
+    ...(isGrouped && group ? { grouped_by: group.rule } : {}),
+  };
+}
+
+type Routed = Pick<Message, 'priority' | 'metadata'>;
+
+/** The message's parts that rules have a say in, as the API shows them. */
+export function withRouting(body: Routed, routing: Routing | null): Routed {
+  const { platform_specific: specific } = body.metadata;
+  const shown = routing && shownRouting(routing);
+  return {
+    priority: routing?.priority ?? body.priority,
+    metadata: {
+      ...body.metadata,
+      platform_specific: shown ? { ...specific, rules: shown } : specific,
+    },
+  };
+}
+
+function shownRouting({ rules, requester, grouped_by }: Routing) {
+  if (rules === undefined) return null;
+  return {
+    applied: rules,
+    ...(requester ? { requester } : {}),
+    ...(grouped_by === undefined ? {} : { grouped_by }),
+  };
+}
+
+/** The message as an answer sees it: to a requester that a rule found it goes instead of the machine that wrote. */
+export function answeredTo<Body extends { readonly reply_to: readonly MailAddress[] }>(
+  body: Body,
+  routing: unknown,
+): Body {
+  const requester = (routing as Routing | null)?.requester; // routingOf wrote it
+  return requester ? { ...body, reply_to: [requester] } : body;
+}
