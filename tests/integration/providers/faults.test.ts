@@ -1,0 +1,86 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { startProduct, type FaultChannel, type Product } from './faults/product.ts';
+import { worlds } from './faults/worlds.ts';
+
+// Each vendor failing a fifth of all calls, in all its ways: what reached it becomes as many messages, none twice.
+
+const MAILS = Number(process.env.POSTROOM_FAULT_MAILS ?? 60);
+const RATE = 0.2;
+const AT_ONCE = 8;
+const WITHIN_MS = 120_000 + MAILS * 1_000;
+jest.setTimeout(WITHIN_MS + 60_000);
+
+let product: Product;
+beforeAll(async () => {
+  product = await startProduct();
+});
+afterAll(() => product.stop());
+
+const messageId = (n: number) => `case-${n}@customers.test`;
+const mail = (n: number) =>
+  Buffer.from(
+    [
+      `From: =?utf-8?q?Ad=C3=A4_${n}?= <ada${n}@customers.test>`,
+      'To: support@example.test',
+      `Subject: =?utf-8?q?Gr=C3=B6=C3=9Fe_${n}?=`,
+      `Message-ID: <${messageId(n)}>`,
+      `Date: ${new Date(Date.UTC(2026, 10, 20, 10, 0, n)).toUTCString().replace('GMT', '+0000')}`,
+      'MIME-Version: 1.0',
+      'Content-Type: text/plain; charset=utf-8',
+      '',
+      `Grüße ${n}`,
+      'x'.repeat(500),
+      '',
+    ].join('\r\n'),
+  );
+
+describe.each(Object.entries(worlds))('%s, failing a fifth of all calls', (provider, open) => {
+  it(`brings ${MAILS} mails as exactly ${MAILS} messages`, async () => {
+    const world = await open();
+    try {
+      const numbers = Array.from({ length: MAILS }, (_, n) => n);
+      const [before, while_] = world.hasDoor
+        ? [[], numbers]
+        : [numbers.slice(0, MAILS >> 1), numbers.slice(MAILS >> 1)];
+      for (const n of before) await world.deliver(mail(n));
+      const channel = await product.channel(provider, world.settings);
+      world.fail(RATE);
+      if (world.hasDoor) await world.connect(channel.doorUrl!);
+      await Promise.all(
+        Array.from({ length: AT_ONCE }, async (_, lane) => {
+          for (const n of while_) if (n % AT_ONCE === lane) await world.deliver(mail(n));
+        }),
+      );
+      await untilReceived(channel, MAILS);
+      expect(world.failed()).toBeGreaterThan(MAILS * RATE * 0.3);
+
+      world.fail(0);
+      await channel.sync();
+      await sleep(1_000);
+      const received = await channel.received();
+      expect(received).toHaveLength(MAILS);
+      expect(new Set(received)).toEqual(new Set(numbers.map(messageId)));
+      expect(await channel.setAside()).toBe(0);
+      expect(world.violations).toEqual([]);
+      await channel.remove();
+    } finally {
+      await world.close();
+    }
+  });
+});
+
+/** Nudges it all the while, so that no back-off is waited out. */
+async function untilReceived(channel: FaultChannel, count: number): Promise<void> {
+  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(500)) {
+    const { length } = await channel.received();
+    if (length >= count) return;
+    if (Date.now() > deadline) {
+      const { state, last_error } = await channel.status();
+      throw new Error(
+        `${length} of ${count} came in time; the channel is ${state}: ${last_error?.detail ?? ''}`,
+      );
+    }
+    await channel.sync();
+  }
+}

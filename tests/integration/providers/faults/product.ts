@@ -1,0 +1,105 @@
+import { startApi } from '../../../../api/main.ts';
+import { loadConfig } from '../../../../config/config.ts';
+import { inTenant } from '../../../../db/connection.ts';
+import { createApiKey, ensureTenant } from '../../../../db/queries/tenants.ts';
+import { KeyRing } from '../../../../security/key-ring.ts';
+import { createLogger } from '../../../../telemetry/log.ts';
+import { openDeps } from '../../../../workers/deps.ts';
+import { startWorkers } from '../../../../workers/start.ts';
+import { freePort } from '../../../../embedded/ports.ts';
+import { testDatabase, testTemporal } from '../../../harness/index.ts';
+import { request } from '../../api-fixture.ts';
+
+export interface FaultChannel {
+  readonly id: string;
+  /** Where the vendor calls it; null where it has no door. */
+  readonly doorUrl: string | null;
+  sync(): Promise<void>;
+  status(): Promise<{ state: string; last_error: { detail: string } | null }>;
+  /** Message-IDs of all that was taken in, one for each message. */
+  received(): Promise<(string | null)[]>;
+  setAside(): Promise<number>;
+  remove(): Promise<void>;
+}
+
+export interface Product {
+  channel(provider: string, settings: object): Promise<FaultChannel>;
+  stop(): Promise<void>;
+}
+
+/** The API and the workers on real servers, in this process. */
+export async function startProduct(): Promise<Product> {
+  const [database, temporal, port] = await Promise.all([
+    testDatabase(),
+    testTemporal(),
+    freePort(),
+  ]);
+  const config = loadConfig({
+    DATABASE_URL: database.url,
+    TEMPORAL_ADDRESS: temporal.address,
+    TEMPORAL_NAMESPACE: temporal.namespace,
+    POSTROOM_MASTER_KEY: KeyRing.generate(),
+    POSTROOM_ALLOW_PRIVATE_TARGETS: '127.0.0.1',
+    POSTROOM_API_PORT: String(port),
+    POSTROOM_PUBLIC_URL: `http://127.0.0.1:${port}`,
+  });
+  const deps = openDeps(config, createLogger('fatal'));
+  const workers = await startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);
+  const api = await startApi(deps);
+  const tenantId = await ensureTenant(deps.db, 'faults');
+  const { key } = await createApiKey(deps.db, tenantId, 'faults', ['*']);
+
+  const call = async (method: string, path: string, body?: unknown) => {
+    const answer = await request(api.url + path, method, body, { authorization: `Bearer ${key}` });
+    if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+    return answer.body as { readonly [field: string]: unknown };
+  };
+
+  return {
+    async channel(provider, settings) {
+      const address = `support-${provider}@example.test`;
+      const made = await call('POST', '/v1/channels', {
+        provider,
+        name: provider,
+        address,
+        settings,
+      });
+      const id = String(made.id);
+      const path = `/v1/channels/${id}`;
+      return {
+        id,
+        doorUrl: (made.ingress_url as string | undefined) ?? null,
+        sync: async () => void (await call('POST', `${path}/sync`)),
+        status: async () =>
+          (await call('GET', `${path}/status`)) as unknown as Awaited<
+            ReturnType<FaultChannel['status']>
+          >,
+        received: () =>
+          inTenant(deps.db, tenantId, async (tx) => {
+            const rows = await tx
+              .selectFrom('messages')
+              .select('message_id')
+              .where('channel_id', '=', id)
+              .execute();
+            return rows.map((row) => row.message_id);
+          }),
+        setAside: () =>
+          inTenant(deps.db, tenantId, async (tx) => {
+            const rows = await tx
+              .selectFrom('sources')
+              .select('id')
+              .where('channel_id', '=', id)
+              .where('status', '=', 'set_aside')
+              .execute();
+            return rows.length;
+          }),
+        remove: async () => void (await call('DELETE', path)),
+      };
+    },
+    async stop() {
+      await api.close();
+      await workers.stop();
+      await deps.close();
+    },
+  };
+}
