@@ -9,6 +9,7 @@ import { StoredLimits } from './account-limits.ts';
 import { StoredTokens } from './account-tokens.ts';
 import type { Db } from './connection.ts';
 import type { LoadedChannel } from './queries/channels.ts';
+import { knownProviderIds } from './queries/sources.ts';
 
 export interface ChannelCallDeps {
   readonly config: Config;
@@ -38,6 +39,7 @@ export async function storedChannelCall(
     signal,
     heartbeat,
     maxBytes: deps.config.smtp.maxBytes,
+    known: (ids) => knownProviderIds(deps.db, tenantId, id, ids),
     tokens: new StoredTokens({ ...deps, signal, heartbeat: beat }, { tenantId, id }),
     limits: new StoredLimits({ ...deps, signal, heartbeat: beat }, { tenantId, account }),
     watch: channel.watch,

@@ -9,7 +9,7 @@ import type {
 /** Per request to a provider, unless the channel's `timeout_seconds` says otherwise. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-type Ways = Pick<ProviderCall<unknown>, 'network' | 'log' | 'signal' | 'maxBytes'>;
+type Ways = Pick<ProviderCall<unknown>, 'network' | 'log' | 'signal' | 'maxBytes' | 'known'>;
 
 export interface CallParts extends Ways {
   readonly channel: { readonly facts: ChannelFacts; readonly settings: unknown };
@@ -34,6 +34,7 @@ export function createCall<Settings>(
     log,
     signal,
     maxBytes,
+    known,
     heartbeat = () => {},
     tokens = passingTokens(),
     limits = noLimits,
@@ -51,6 +52,7 @@ export function createCall<Settings>(
     heartbeat,
     timeoutMs: requestTimeoutMs(settings),
     maxBytes,
+    known,
     tokens,
     limits,
     watch,

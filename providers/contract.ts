@@ -66,6 +66,8 @@ export interface ProviderCall<Settings> {
   readonly timeoutMs: number;
   /** Largest mail taken whole, in bytes; of a larger one only the headers, with `meta.oversize`. Default 50 MiB. */
   readonly maxBytes?: number;
+  /** Which of these provider message ids the channel has stored already. Left out where nothing is stored. */
+  readonly known?: (providerMessageIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Tokens of the channel's account, sealed at rest and shared by all workers. */
   readonly tokens: AccountTokens;
   /** What all workers together may ask of the account. */

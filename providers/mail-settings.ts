@@ -86,6 +86,20 @@ export const outgoingFields = {
   smtp: OutgoingServer.optional(),
 };
 
+export const importSinceField = z
+  .union([z.literal('now'), z.iso.date(), z.iso.datetime({ offset: true })])
+  .default('now')
+  .meta({
+    description: 'The first import takes mail since then; `now`: since the channel was made.',
+  });
+
+export const batchSizeField = z
+  .int()
+  .min(1)
+  .max(1000)
+  .default(100)
+  .meta({ description: 'Mails read and stored at a time.' });
+
 /** The clockwork of a channel. */
 export const clockworkFields = {
   poll_seconds: z

@@ -1,12 +1,14 @@
 import type { ChannelProvider } from './contract.ts';
 import { imap } from './imap/provider.ts';
 import { mime } from './mime/provider.ts';
+import { pop3 } from './pop3/provider.ts';
 import { postmark } from './postmark/provider.ts';
 import { smtp } from './smtp/provider.ts';
 
 /** Every provider there is; adding one is one folder and one line here. */
 export const providers: readonly ChannelProvider[] = [
   registered(imap),
+  registered(pop3),
   registered(smtp),
   registered(mime),
   registered(postmark),

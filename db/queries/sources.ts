@@ -98,6 +98,17 @@ export async function stageReceipts(
   };
 }
 
+/** Which of these ids the channel has stored; by the unique index, 1,000 in a few milliseconds. */
+export async function knownProviderIds(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  providerIds: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const known = await inTenant(db, tenantId, (tx) => knownIds(tx, channelId, providerIds));
+  return new Set(known.keys());
+}
+
 async function knownIds(
   tx: Tx,
   channelId: ChannelId,

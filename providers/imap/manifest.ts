@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
 import {
+  batchSizeField,
   clockworkFields,
   credentialText,
   FolderName,
+  importSinceField,
   outgoingEnvironment,
   outgoingFields,
   outgoingWarnings,
@@ -24,18 +26,8 @@ export const ImapSettings = z
       .default('leave')
       .meta({ description: 'What is done with a mail once it is stored here.' }),
     move_to: FolderName.optional().meta({ description: 'Folder for `after: move`.' }),
-    import_since: z
-      .union([z.literal('now'), z.iso.date(), z.iso.datetime({ offset: true })])
-      .default('now')
-      .meta({
-        description: 'The first import takes mail since then; `now`: since the channel was made.',
-      }),
-    batch_size: z
-      .int()
-      .min(1)
-      .max(1000)
-      .default(100)
-      .meta({ description: 'Mails read and stored at a time.' }),
+    import_since: importSinceField,
+    batch_size: batchSizeField,
     save_sent: z.boolean().default(true).meta({
       description:
         'Keep a copy of each answer in the Sent folder; false where the server keeps one by itself.',
