@@ -1,5 +1,7 @@
 import type { ChannelProvider } from './contract.ts';
+import { gmail } from './gmail/provider.ts';
 import { imap } from './imap/provider.ts';
+import { mailgun } from './mailgun/provider.ts';
 import { mime } from './mime/provider.ts';
 import { pop3 } from './pop3/provider.ts';
 import { postmark } from './postmark/provider.ts';
@@ -8,9 +10,11 @@ import { smtp } from './smtp/provider.ts';
 /** Every provider there is; adding one is one folder and one line here. */
 export const providers: readonly ChannelProvider[] = [
   registered(imap),
+  registered(gmail),
   registered(pop3),
   registered(smtp),
   registered(mime),
+  registered(mailgun),
   registered(postmark),
 ];
 

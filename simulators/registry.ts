@@ -17,6 +17,8 @@ export interface StartedSimulator extends Pick<Simulator, 'url' | 'close'> {
 
 /** Every simulator that can be started by hand; each is loaded when it is asked for. */
 export const simulators: Readonly<Record<string, () => Promise<StartableSimulator>>> = {
+  mailgun: async () => (await import('./mailgun/startable.ts')).mailgun,
   postmark: async () => (await import('./postmark/startable.ts')).postmark,
+  gmail: async () => (await import('./gmail/startable.ts')).gmail,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,
 };
