@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { sweepUnfinishedBlobs } from '../db/queries/blobs.ts';
 import { sweepCommands } from '../db/queries/commands.ts';
+import { sweepEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { sweepIdempotencyKeys } from '../db/queries/idempotency.ts';
 import { tenantIds } from '../db/queries/tenants.ts';
 import type { Deps } from './deps.ts';
@@ -12,7 +13,7 @@ export interface Swept {
 }
 
 export interface SweepActivities {
-  /** Removes what is kept for a day: answers to Idempotency-Keys, applied commands, unfinished uploads. */
+  /** Removes what is kept for a day: answers to Idempotency-Keys, applied commands, unfinished uploads, unclaimed states. */
   sweepAll(): Promise<Swept>;
 }
 
@@ -28,6 +29,7 @@ export function createSweepActivities({ db }: Pick<Deps, 'db'>): SweepActivities
         context.cancellationSignal.throwIfAborted();
         await sweepIdempotencyKeys(db, tenantId);
         await sweepUnfinishedBlobs(db, tenantId);
+        await sweepEarlyStatuses(db, tenantId);
         commands += await sweepCommands(db, tenantId);
       }
       return { tenants: tenants.length, commands };

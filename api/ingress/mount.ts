@@ -5,6 +5,7 @@ import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
 import { rawMailDoor } from './raw-mail.ts';
+import { onlySharedDoors, sharedDoor } from './shared-door.ts';
 import { vendorDoor, wholeBody } from './vendor-door.ts';
 
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
@@ -13,16 +14,22 @@ export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): 
   app.post('/ingress/mime/:channelId', measured(find), rawMailDoor(deps));
   app.get('/ingress/:provider/:channelId', ...vendor);
   app.post('/ingress/:provider/:channelId', ...vendor);
+  const shared = [
+    onlySharedDoors(find),
+    measured(find),
+    wholeBody(deps, find, '/ingress/{provider}'),
+    sharedDoor(deps, find),
+  ] as const;
+  app.get('/ingress/:provider', ...shared);
+  app.post('/ingress/:provider', ...shared);
   app.use('/ingress', askAgainLater(deps));
 }
 
 /** Doors that don't exist are one label: a caller's guess is no name. */
-function measured(
-  find: typeof findProvider,
-): RequestHandler<{ provider?: string; channelId: string }> {
+function measured<Params extends object>(find: typeof findProvider): RequestHandler<Params> {
   return (req, res, next) => {
     const began = performance.now();
-    const { provider } = req.params;
+    const { provider } = req.params as { provider?: string }; // the raw-mail door names none
     const door = provider === undefined ? 'mime' : (find(provider)?.manifest.name ?? 'unknown');
     res.once('close', () => {
       const status = res.writableFinished ? res.statusCode : 503;

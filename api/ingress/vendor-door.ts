@@ -1,13 +1,15 @@
-import express, { type Request, type RequestHandler } from 'express';
+import express, { type Request, type RequestHandler, type Response } from 'express';
 import { storedChannelCall } from '../../db/channel-call.ts';
 import { stageSource } from '../../db/queries/sources.ts';
-import type { LoadedChannel } from '../../db/queries/channels.ts';
+import { noteNews, type LoadedChannel } from '../../db/queries/channels.ts';
+import { applyStatuses } from '../../db/queries/delivery-statuses.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
   type DoorCapability,
   type DoorReceipt,
   type DoorRequest,
+  type ProviderCall,
 } from '../../providers/contract.ts';
 import { sourcesAccepted } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
@@ -17,7 +19,7 @@ import { doorChannel, refused, refuseStopped, tokenMatches } from './channel.ts'
 /** Vendors give up after about ten seconds. */
 const RECEIVE_MS = 10_000;
 
-type FindProvider = (nameOrAlias: string) => ChannelProvider | undefined;
+export type FindProvider = (nameOrAlias: string) => ChannelProvider | undefined;
 
 interface DoorParams {
   readonly provider: string;
@@ -25,9 +27,13 @@ interface DoorParams {
 }
 
 /** Reads the whole body, as bytes: a vendor signs what it sent and not what a parser makes of it. */
-export function wholeBody(deps: ApiDeps, find: FindProvider): RequestHandler<DoorParams> {
+export function wholeBody(
+  deps: ApiDeps,
+  find: FindProvider,
+  route = '/ingress/{provider}/{channel_id}',
+): RequestHandler<Pick<DoorParams, 'provider'>> {
   return (req, res, next) => {
-    res.locals.route = '/ingress/{provider}/{channel_id}';
+    res.locals.route = route;
     const most = deps.config.smtp.maxBytes;
     const limit = Math.min(doorOf(req.params.provider, find).door.maxBytes ?? most, most);
     express.raw({ type: () => true, limit })(req, res, next);
@@ -40,47 +46,65 @@ export function vendorDoor(deps: ApiDeps, find: FindProvider): RequestHandler<Do
     const { provider, door } = doorOf(req.params.provider, find);
     const channel = await doorChannel(deps, provider.manifest.name, req.params.channelId);
     const request = doorRequest(req);
-    const receipt = await receive(deps, provider, door, channel, request);
-    await stage(deps, channel, receipt, request.receivedAt);
-    if (!receipt.answer) res.status(200).json({ accepted: receipt.sources.length });
-    else
-      res
-        .status(receipt.answer.status)
-        .set('Content-Type', receipt.answer.contentType)
-        .send(Buffer.from(receipt.answer.body));
+    const call = await believedCall(deps, provider, door, channel, request);
+    refuseStopped(channel);
+    const receipt = await receive(provider, door, call, request);
+    await store(deps, channel, receipt, request.receivedAt);
+    answer(res, receipt, receipt.sources.length);
   };
 }
 
-async function receive(
+/** The call of a channel by whose settings the request is authentic. @throws Problem, counted, where it is not */
+export async function believedCall(
   deps: ApiDeps,
   provider: ChannelProvider,
   door: DoorCapability<unknown>,
   channel: LoadedChannel,
   request: DoorRequest,
-): Promise<DoorReceipt> {
+): Promise<ProviderCall<unknown>> {
   const call = await storedChannelCall(deps, provider, channel, {
     signal: AbortSignal.timeout(RECEIVE_MS),
   });
+  await letIn(provider, call, async () =>
+    door.verify(request, call, (token) => tokenMatches(channel, token)),
+  );
+  return call;
+}
+
+/** What an authentic request brings. @throws Problem, counted, where it makes no sense */
+export async function receive(
+  provider: ChannelProvider,
+  door: DoorCapability<unknown>,
+  call: ProviderCall<unknown>,
+  request: DoorRequest,
+): Promise<DoorReceipt> {
+  return letIn(provider, call, () => door.receive(request, call));
+}
+
+/** A refusal is said shortly: a forger learns nothing from it. The reason is in the log and the count. */
+async function letIn<T>(
+  { manifest }: ChannelProvider,
+  { log }: ProviderCall<unknown>,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
-    await door.verify(request, call, (token) => tokenMatches(channel, token));
-    refuseStopped(channel);
-    return await door.receive(request, call);
+    return await work();
   } catch (error) {
     if (!(error instanceof DoorRefusal)) throw error;
-    // Said shortly: a forger learns nothing from it. The reason is in the log and the count.
-    call.log.warn({ code: error.code, reason: error.message }, 'a door refused a call');
-    throw refused(
-      provider.manifest.name,
-      new Problem(error.status, 'refused', 'This call is not let in.'),
-      error.code,
-    );
+    log.warn({ code: error.code, reason: error.message }, 'a door refused a call');
+    throw refusal(manifest.name, error);
   }
 }
 
-async function stage(
+export function refusal(provider: string, { status, code }: DoorRefusal): Problem {
+  return refused(provider, new Problem(status, 'refused', 'This call is not let in.'), code);
+}
+
+/** Stores all of it, or throws: then the vendor is asked to call again, and what is stored already is a repeat. */
+export async function store(
   deps: ApiDeps,
   { facts, provider }: LoadedChannel,
-  { sources, statuses = [] }: DoorReceipt,
+  { sources, statuses = [], news }: DoorReceipt,
   receivedAt: Date,
 ): Promise<void> {
   for (const source of sources) {
@@ -92,12 +116,21 @@ async function stage(
     sourcesAccepted.inc({ provider });
     await deps.relay.flush(pending);
   }
-  if (statuses.length > 0)
-    throw new Error(`${provider} reports delivery states, which no part of the core applies yet.`);
+  await deps.relay.flush(await applyStatuses(deps.db, facts.tenantId, facts.id, statuses));
+  if (news) await deps.relay.flush(await noteNews(deps.db, facts, provider, news));
+}
+
+export function answer(res: Response, receipt: DoorReceipt | undefined, accepted: number): void {
+  if (!receipt?.answer) res.status(200).json({ accepted });
+  else
+    res
+      .status(receipt.answer.status)
+      .set('Content-Type', receipt.answer.contentType)
+      .send(Buffer.from(receipt.answer.body));
 }
 
 /** @throws Problem 404 where the provider has no door. */
-function doorOf(
+export function doorOf(
   name: string,
   findProvider: FindProvider,
 ): { provider: ChannelProvider; door: DoorCapability<unknown> } {
@@ -106,7 +139,9 @@ function doorOf(
   return { provider, door: provider.door };
 }
 
-function doorRequest(req: Request<DoorParams>): DoorRequest {
+export function doorRequest(
+  req: Pick<Request, 'method' | 'headers' | 'originalUrl' | 'body'>,
+): DoorRequest {
   return {
     method: req.method,
     headers: req.headers,

@@ -11,7 +11,7 @@ import type { TicketEvent } from './ticket-changes.ts';
  * What bounce reports say of our mails: the message that bounced is marked, and addresses that failed for good. Only a
  * report that names our own Message-ID counts, since nobody else can know it; a delay (4.x.x) marks nothing. Of its
  * addresses only those that the mail went to are marked: who got one mail of ours has no say about other addresses.
- * Returns a `message.failed` for each ticket whose answer bounced.
+ * Returns a `message.bounced` for each ticket whose answer bounced; what is known already is no event.
  */
 export async function markBounced(
   tx: Tx,
@@ -33,6 +33,7 @@ export async function markBounced(
       .where('tenant_id', '=', tenantId)
       .where('direction', '=', 'outbound')
       .where('message_id', '=', comparableMessageId(bounce.original_message_id))
+      .where('status', 'not in', ['bounced', 'complained'])
       .returning(MESSAGE_COLUMNS)
       .executeTakeFirst();
     if (!row) continue;
@@ -48,13 +49,18 @@ export async function markBounced(
     const [message] = await presentMessages(tx, [row]);
     events.set(row.ticket_id, [
       ...(events.get(row.ticket_id) ?? []),
-      { type: 'message.failed', data: { message } },
+      { type: 'message.bounced', data: { message, error } },
     ]);
   }
   return events;
 }
 
-async function markUndeliverable(tx: Tx, tenantId: TenantId, addresses: string[]): Promise<void> {
+/** No answer goes to these addresses any more. */
+export async function markUndeliverable(
+  tx: Tx,
+  tenantId: TenantId,
+  addresses: string[],
+): Promise<void> {
   await sql`update contacts c
       set undeliverable = array(select distinct unnest(c.undeliverable || a.address))
      from contact_addresses a

@@ -97,6 +97,45 @@ export async function resolveChannel(db: Db, channelId: string): Promise<TenantI
   return rows[0]?.tenant_id ?? null;
 }
 
+interface ChannelPlace {
+  readonly tenantId: TenantId;
+  readonly channelId: ChannelId;
+}
+
+/** Channels of this account at the vendor, over all tenants: a claim says which, and proves nothing. */
+export async function resolveAccount(
+  db: Db,
+  provider: string,
+  account: string,
+): Promise<ChannelPlace[]> {
+  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
+    select * from resolve_account(${provider}, ${account})`.execute(db);
+  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
+}
+
+/** The newest channels of a provider, over all tenants. */
+export async function channelsOfProvider(
+  db: Db,
+  provider: string,
+  atMost: number,
+): Promise<ChannelPlace[]> {
+  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
+    select * from channels_of_provider(${provider}, ${atMost})`.execute(db);
+  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
+}
+
+/** A vendor called: there is mail to fetch, or its push subscription is to be made anew. */
+export async function noteNews(
+  db: Db,
+  { tenantId, id }: { tenantId: TenantId; id: ChannelId },
+  provider: string,
+  news: 'mail' | 'watch',
+): Promise<Pending> {
+  const pending = new Pending(tenantId);
+  await inTenant(db, tenantId, (tx) => pending.channel(tx, id, provider, false, news));
+  return pending;
+}
+
 export async function findChannel(
   db: Db,
   tenantId: TenantId,

@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
-import type { PendingWork } from '../../workflows/contracts/relay.ts';
+import type { ChannelNews, PendingWork } from '../../workflows/contracts/relay.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { OutboxKind } from '../schema.ts';
 
@@ -10,7 +10,7 @@ const LEASE = '10 seconds';
 /** Collects, inside one transaction, what must reach Temporal after it: `new Pending(tenant)`, commit, `relay.flush(pending)`. */
 export class Pending implements PendingWork {
   readonly tenantId: TenantId;
-  readonly channels = new Map<string, { provider: string; changed: boolean; version: number }>();
+  readonly channels = new Map<string, ChannelNews & { version: number }>();
   readonly ticketStarts = new Map<
     string,
     { wakeAt: string | null; summary: string; version: number }
@@ -31,12 +31,20 @@ export class Pending implements PendingWork {
     this.tenantId = tenantId;
   }
 
-  /** The channel's workflow is to be started or nudged; `changed` where what the admin wants has changed. */
-  async channel(tx: Tx, channelId: string, provider: string, changed: boolean): Promise<void> {
-    const [row] = await put(tx, this.tenantId, 'channel', [
-      { ref: channelId, detail: { provider, changed } },
-    ]);
-    this.channels.set(channelId, { provider, changed, version: row!.version });
+  /**
+   * The channel's workflow is to be started or nudged; `changed` where what the admin wants has changed, `news` where
+   * its vendor called: of mail, or of a push subscription that is to be made anew.
+   */
+  async channel(
+    tx: Tx,
+    channelId: string,
+    provider: string,
+    changed: boolean,
+    news?: 'mail' | 'watch',
+  ): Promise<void> {
+    const detail = { provider, changed, push: news !== undefined, renew: news === 'watch' };
+    const [row] = await put(tx, this.tenantId, 'channel', [{ ref: channelId, detail }]);
+    this.channels.set(channelId, { ...detail, version: row!.version });
   }
 
   /** New tickets: their workflows start asleep until `wakeAt`, or at once where it is null. */
@@ -89,14 +97,22 @@ async function put(
     )
     .onConflict((oc) =>
       oc.columns(['tenant_id', 'kind', 'ref']).doUpdateSet({
-        // A change waiting to be told is not forgotten by a later mere nudge.
-        detail: sql`excluded.detail || jsonb_build_object('changed', coalesce((outbox.detail->>'changed')::boolean, false) or coalesce((excluded.detail->>'changed')::boolean, false))`,
+        // A change or news waiting to be told is not forgotten by a later mere nudge.
+        detail: sql`excluded.detail || jsonb_build_object(${sql.join(STICKY.map(sticky))})`,
         version: sql`outbox.version + 1`,
         leased_until: sql`excluded.leased_until`,
       }),
     )
     .returning(['ref', 'version'])
     .execute();
+}
+
+const STICKY = ['changed', 'push', 'renew'];
+
+function sticky(name: string) {
+  const is = (row: 'outbox' | 'excluded') =>
+    sql`coalesce((${sql.table(row)}.detail->>${sql.lit(name)})::boolean, false)`;
+  return sql`${sql.lit(name)}, ${is('outbox')} or ${is('excluded')}`;
 }
 
 /** Clears rows that Temporal has accepted, unless a later cause has been added since. */
@@ -146,6 +162,8 @@ async function load(
     const given = (detail ?? {}) as {
       provider?: string;
       changed?: boolean;
+      push?: boolean;
+      renew?: boolean;
       wakeAt?: string | null;
       summary?: string;
     };
@@ -154,6 +172,8 @@ async function load(
       pending.channels.set(ref, {
         provider: given.provider ?? '',
         changed: given.changed ?? false,
+        push: given.push ?? false,
+        renew: given.renew ?? false,
         version,
       });
     else if (kind === 'ticket_start')

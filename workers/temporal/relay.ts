@@ -23,10 +23,12 @@ import {
   mailboxWorkflowType,
   NUDGE_SIGNAL,
   type MailboxInput,
+  type MailboxNews,
 } from '../../workflows/contracts/mailbox.ts';
 import { QUEUE } from '../../workflows/contracts/queues.ts';
 import {
   TemporalUnavailable,
+  type ChannelNews,
   type PendingWork,
   type Relay,
 } from '../../workflows/contracts/relay.ts';
@@ -349,18 +351,15 @@ export class TemporalRelay implements Relay {
     });
   }
 
-  async #signalChannel(
-    tenantId: string,
-    channelId: string,
-    item: { provider: string; changed: boolean },
-  ): Promise<void> {
+  async #signalChannel(tenantId: string, channelId: string, item: ChannelNews): Promise<void> {
     const input: MailboxInput = { tenantId, channelId, provider: item.provider };
+    const news: MailboxNews[] = item.push ? [{ push: true, renew: item.renew ?? false }] : [];
     await this.#client.workflow.signalWithStart(mailboxWorkflowType, {
       workflowId: mailboxWorkflowId(input),
       taskQueue: this.#queue(QUEUE.mailboxes),
       args: [input],
       signal: item.changed ? CHANGED_SIGNAL : NUDGE_SIGNAL,
-      signalArgs: [],
+      signalArgs: news,
       typedSearchAttributes: [
         { key: SEARCH_ATTRIBUTES.tenant, value: tenantId },
         { key: SEARCH_ATTRIBUTES.provider, value: item.provider },

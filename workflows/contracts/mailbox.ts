@@ -16,6 +16,14 @@ export interface MailboxInput extends MailboxRef {
   readonly failures?: number;
 }
 
+/** What a nudge says beside itself; older ones say nothing. */
+export interface MailboxNews {
+  /** The vendor's push brought it. */
+  readonly push?: boolean;
+  /** The push subscription is to be made anew at once. */
+  readonly renew?: boolean;
+}
+
 /** There may be mail (push, door, sync now), or the admin changed something: look again. Coalesced, no content. */
 export const NUDGE_SIGNAL = 'nudge';
 /** What is wanted changed (start, pause, resume, stop, settings): cancels what is under way and reads it anew. */

@@ -1,12 +1,22 @@
 import type { CommandOutcome, CommandUpdate, TicketRef } from './ticket.ts';
 
+/** Why a channel's workflow is told. */
+export interface ChannelNews {
+  readonly provider: string;
+  readonly changed: boolean;
+  /** The vendor called. */
+  readonly push?: boolean;
+  /** Its push subscription is to be made anew. */
+  readonly renew?: boolean;
+}
+
 /**
  * What a transaction left for Temporal. Every item also stands in Postgres (outbox row, delivery row), leased to the
  * writer: `flush` is the short way, the drain is the sure one.
  */
 export interface PendingWork {
   readonly tenantId: string;
-  readonly channels: ReadonlyMap<string, { provider: string; changed: boolean; version: number }>;
+  readonly channels: ReadonlyMap<string, ChannelNews & { version: number }>;
   readonly ticketStarts: ReadonlyMap<
     string,
     { wakeAt: string | null; summary: string; version: number }

@@ -1,0 +1,197 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createSendingActivities } from '../../../activities/sending.ts';
+import { inTenant } from '../../../db/connection.ts';
+import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
+import { insertWritten } from '../../../db/queries/outgoing.ts';
+import { newId, type ChannelId, type MessageId } from '../../../domain/ids.ts';
+import { writtenMessage } from '../../../domain/reply.ts';
+import type { ChannelProvider, DeliveryStatus } from '../../../providers/contract.ts';
+import { manifest } from '../../../providers/smtp/manifest.ts';
+import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts';
+import { startTestApi, type TestApi } from '../api-fixture.ts';
+
+let api: TestApi;
+let seed: Seed;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  seed = await seedTenant(api.db);
+});
+afterAll(() => api.close());
+
+interface Sent {
+  readonly id: MessageId;
+  readonly messageId: string;
+  readonly providerId: string;
+}
+
+const ADA = { name: 'Ada', address: 'ada@example.com' };
+const BOB = { name: 'Bob', address: 'bob@example.com' };
+
+/** An answer, handed over by the real sending; `meanwhile` runs before its vendor's receipt is written. */
+async function sendAnswer(
+  meanwhile: (sent: Sent) => Promise<void> = async () => {},
+): Promise<Sent> {
+  const { tenantId, accountId } = seed;
+  const now = new Date();
+  const ticketId = await openTicket(api.db, seed, now);
+  const id = newId('message');
+  const sent = { id, messageId: `${id}@acme.test`, providerId: `vendor-${id}` };
+  const body = writtenMessage({
+    provider: 'smtp',
+    direction: 'outbound',
+    kind: 'message',
+    status: 'queued',
+    sender: { name: 'Support', address: 'help@acme.test' },
+    to: [ADA],
+    cc: [BOB],
+    subject: 'Re: Printer on fire',
+    text: 'An answer.',
+    html: null,
+    messageId: sent.messageId,
+    answered: null,
+    now,
+  });
+  await inTenant(api.db, tenantId, (tx) =>
+    insertWritten(tx, {
+      id,
+      tenantId,
+      ticketId,
+      channelId: accountId,
+      authorId: null,
+      body,
+      now,
+      sendBy: new Date(now.getTime() + 3_600_000),
+    }),
+  );
+  const provider = {
+    manifest,
+    sender: {
+      async send(_call: unknown, _message: unknown, transmitting: () => Promise<void>) {
+        await transmitting();
+        await meanwhile(sent);
+        return { providerMessageId: sent.providerId };
+      },
+    },
+  } as unknown as ChannelProvider; // as the registry registers its own
+  const activities = createSendingActivities(api.deps, { findProvider: () => provider });
+  await new MockActivityEnvironment().run(() =>
+    activities.sendMessage({ tenantId, ticketId, messageId: id }),
+  );
+  return sent;
+}
+
+const apply = (...statuses: DeliveryStatus[]) =>
+  applyStatuses(api.db, seed.tenantId, seed.accountId as ChannelId, statuses);
+
+const said = (
+  { providerId }: Sent,
+  status: DeliveryStatus['status'],
+  more: Partial<DeliveryStatus> = {},
+): DeliveryStatus => ({ of: { providerMessageId: providerId }, status, at: new Date(), ...more });
+
+const messageOf = ({ id }: Sent) =>
+  inTenant(api.db, seed.tenantId, (tx) =>
+    tx
+      .selectFrom('messages')
+      .select(['status', 'error', 'provider_message_id'])
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow(),
+  );
+
+const eventsOf = ({ id }: Sent) =>
+  inTenant(api.db, seed.tenantId, async (tx) =>
+    (
+      await tx
+        .selectFrom('events')
+        .select(['type', 'data'])
+        .where('type', 'like', 'message.%')
+        .orderBy('position')
+        .execute()
+    )
+      .filter(({ data }) => (data as { message: { id: string } }).message.id === id)
+      .map(({ type, data }) => [type, (data as { message: { status: string } }).message.status]),
+  );
+
+test('a message goes from sent to delivered to read, once each, with its events', async () => {
+  const sent = await sendAnswer();
+  for (let n = 0; n < 2; n += 1) {
+    await apply(said(sent, 'delivered'));
+    await apply(said(sent, 'read'));
+  }
+  expect(await messageOf(sent)).toMatchObject({ status: 'read', error: null });
+  expect(await eventsOf(sent)).toEqual([
+    ['message.sent', 'sent'],
+    ['message.delivered', 'delivered'],
+  ]);
+});
+
+test('whatever order they come in, the end is the same', async () => {
+  const orders = [
+    ['delivered', 'bounced', 'read'],
+    ['bounced', 'read', 'delivered'],
+    ['read', 'delivered', 'bounced'],
+  ] as const;
+  for (const order of orders) {
+    const sent = await sendAnswer();
+    for (const status of order) await apply(said(sent, status, { detail: 'mailbox full' }));
+    expect(await messageOf(sent)).toMatchObject({
+      status: 'bounced',
+      error: { code: 'delivery.bounced', detail: 'mailbox full' },
+    });
+    expect((await eventsOf(sent)).filter(([type]) => type === 'message.bounced')).toHaveLength(1);
+  }
+});
+
+test('what is said before the receipt is written is not lost', async () => {
+  const byProviderId = await sendAnswer(async (sent) => {
+    await apply(said(sent, 'delivered'));
+    expect(await messageOf(sent)).toMatchObject({ status: 'queued' });
+  });
+  expect(await messageOf(byProviderId)).toMatchObject({ status: 'delivered' });
+  const byMessageId = await sendAnswer(async (sent) => {
+    await apply({ ...said(sent, 'complained'), of: { messageId: `<${sent.messageId}>` } });
+  });
+  expect(await eventsOf(byMessageId)).toEqual([
+    ['message.sent', 'sent'],
+    ['message.complained', 'complained'],
+  ]);
+});
+
+test('a bounce marks its own recipient, and nobody that the mail did not go to', async () => {
+  const undeliverable = () =>
+    inTenant(api.db, seed.tenantId, async (tx) =>
+      (await tx.selectFrom('contacts').select('undeliverable').execute()).flatMap(
+        (row) => row.undeliverable,
+      ),
+    );
+  const sent = await sendAnswer();
+  await apply(said(sent, 'bounced', { recipient: 'carol@example.com' }));
+  await apply(said(sent, 'bounced'));
+  expect(await undeliverable()).toEqual([]);
+  await apply(said(sent, 'bounced', { recipient: 'Ada@Example.com' }));
+  expect(await undeliverable()).toEqual(['ada@example.com']);
+});
+
+test('a message of another channel or tenant is none of the vendor’s', async () => {
+  const sent = await sendAnswer();
+  const stranger = await seedTenant(api.db, 'stranger');
+  const statuses = [
+    said(sent, 'bounced'),
+    { ...said(sent, 'bounced'), of: { messageId: sent.messageId } },
+  ];
+  await applyStatuses(api.db, stranger.tenantId, stranger.accountId as ChannelId, statuses);
+  expect(await messageOf(sent)).toMatchObject({ status: 'sent' });
+});
+
+test('a hundred calls at once about one message leave one event of each kind', async () => {
+  const sent = await sendAnswer();
+  const statuses = ['sent', 'delivered', 'read', 'bounced', 'complained'] as const;
+  await Promise.all(
+    Array.from({ length: 100 }, (_, n) => apply(said(sent, statuses[n % statuses.length]!))),
+  );
+  expect(await messageOf(sent)).toMatchObject({ status: 'complained' });
+  const types = (await eventsOf(sent)).map(([type]) => type);
+  expect(new Set(types).size).toBe(types.length);
+});

@@ -1,0 +1,191 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import express from 'express';
+import { z } from 'zod';
+import { mountIngress } from '../../../api/ingress/mount.ts';
+import { answerErrors } from '../../../api/middleware/errors.ts';
+import { giveRequestId } from '../../../api/middleware/request-id.ts';
+import { inTenant } from '../../../db/connection.ts';
+import {
+  createChannel,
+  deleteChannel,
+  sealSecrets,
+  wantState,
+} from '../../../db/queries/channels.ts';
+import { ensureTenant } from '../../../db/queries/tenants.ts';
+import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
+import { DoorRefusal, type ChannelProvider } from '../../../providers/contract.ts';
+import { request, startTestApi, type TestApi } from '../api-fixture.ts';
+
+// A vendor that calls one address for all its accounts, as those with one address per app do.
+const Settings = z.object({ secret: z.string(), account: z.string() });
+type Settings = z.infer<typeof Settings>;
+interface Entry {
+  readonly account: string;
+  readonly id?: string;
+}
+
+const entriesOf = (body: Buffer) =>
+  body.length === 0 ? [] : (JSON.parse(body.toString()) as { entries: Entry[] }).entries;
+
+const vendor: ChannelProvider<Settings> = {
+  manifest: {
+    name: 'vendor',
+    title: 'Vendor',
+    settings: Settings,
+    secrets: ['secret'],
+    accountOf: ({ account }) => account,
+    source: 'mime',
+  },
+  door: {
+    accounts: ({ body }) => entriesOf(body).map(({ account }) => account),
+    verify({ body, headers }, { settings }) {
+      if (headers['x-signature'] !== sign(body, settings.secret))
+        throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
+    },
+    receive({ method, query, body }, { settings }) {
+      if (method === 'GET')
+        return Promise.resolve({
+          sources: [],
+          answer: { status: 200, body: query['challenge'] ?? '', contentType: 'text/plain' },
+        });
+      const mine = entriesOf(body).filter(({ account }) => account === settings.account);
+      return Promise.resolve({
+        news: 'mail',
+        sources: mine.flatMap(({ id }) =>
+          id ? [{ source: Buffer.from(`Subject: ${id}\r\n\r\n`), providerMessageId: id }] : [],
+        ),
+      });
+    },
+  },
+};
+
+const sign = (body: string | Buffer, secret: string) =>
+  createHmac('sha256', secret).update(body).digest('hex');
+
+let api: TestApi;
+let server: Server;
+let url: string;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  const app = express();
+  app.use(giveRequestId);
+  const provider = vendor as unknown as ChannelProvider; // as registry.ts registers its own
+  mountIngress(app, api.deps, (name) => (name === 'vendor' ? provider : undefined));
+  app.use(answerErrors(api.deps.log));
+  server = createServer(app);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  url = `http://127.0.0.1:${address.port}/ingress/vendor`;
+});
+afterAll(async () => {
+  await new Promise((resolve) => server.close(resolve));
+  await api.close();
+});
+beforeEach(() => void api.relay.flushed.splice(0));
+
+interface Place {
+  readonly tenantId: TenantId;
+  readonly id: ChannelId;
+}
+
+async function channel(tenant: string, account: string, secret: string): Promise<Place> {
+  const tenantId = await ensureTenant(api.db, tenant);
+  const id = newId('channel');
+  await createChannel(api.db, tenantId, {
+    id,
+    provider: 'vendor',
+    name: account,
+    address: null,
+    addresses: { wanted: [], offered: [] },
+    account,
+    settings: { account },
+    secrets: sealSecrets({ secret }, id, api.keys),
+    rules: null,
+    ingressTokenHash: null,
+    desiredState: 'running',
+    state: 'connecting',
+    detail: '',
+    lastError: null,
+  });
+  return { tenantId, id };
+}
+
+const staged = ({ tenantId, id }: Place) =>
+  inTenant(api.db, tenantId, async (tx) =>
+    (
+      await tx
+        .selectFrom('sources')
+        .select('provider_message_id')
+        .where('channel_id', '=', id)
+        .orderBy('id')
+        .execute()
+    ).map((row) => row.provider_message_id),
+  );
+
+function post(entries: Entry[], secret: string) {
+  const body = JSON.stringify({ entries });
+  return request(url, 'POST', body, { 'x-signature': sign(body, secret) });
+}
+
+test('a call goes to the channel whose account it names, and wakes its workflow as news of a push', async () => {
+  const ada = await channel('ada', 'ada-1', 's-ada');
+  const bob = await channel('bob', 'bob-1', 's-bob');
+  expect((await post([{ account: 'ada-1', id: 'm1' }], 's-ada')).status).toBe(200);
+  expect([await staged(ada), await staged(bob)]).toEqual([['m1'], []]);
+  const news = api.relay.flushed.flatMap((work) => [...work.channels]);
+  expect(news.at(-1)).toEqual([ada.id, expect.objectContaining({ push: true, renew: false })]);
+});
+
+test('each account is believed by its own channel’s secret alone', async () => {
+  const ada = await channel('ada', 'ada-2', 's-ada');
+  const bob = await channel('bob', 'bob-2', 's-bob');
+  const both = [
+    { account: 'ada-2', id: 'm2' },
+    { account: 'bob-2', id: 'm3' },
+  ];
+  expect((await post(both, 's-ada')).status).toBe(200);
+  expect([await staged(ada), await staged(bob)]).toEqual([['m2'], []]);
+  expect((await post([{ account: 'bob-2', id: 'm4' }], 's-ada')).status).toBe(401);
+  expect(await staged(bob)).toEqual([]);
+});
+
+test('two channels of one account, in two tenants, both hear of it', async () => {
+  const one = await channel('ada', 'shared', 's-app');
+  const other = await channel('bob', 'shared', 's-app');
+  expect((await post([{ account: 'shared', id: 'm5' }], 's-app')).status).toBe(200);
+  expect([await staged(one), await staged(other)]).toEqual([['m5'], ['m5']]);
+});
+
+test('an account that is nobody’s is answered 200 only where the call is the vendor’s', async () => {
+  const gone = await channel('ada', 'gone', 's-ada');
+  await deleteChannel(api.db, gone.tenantId, gone.id);
+  expect((await post([{ account: 'gone', id: 'm6' }], 's-ada')).status).toBe(200);
+  expect(await staged(gone)).toEqual([]);
+  expect((await post([{ account: 'gone', id: 'm6' }], 'forged')).status).toBe(401);
+});
+
+test('a stopped channel’s call is heard without effect, so that the vendor does not ask for days', async () => {
+  const stopped = await channel('ada', 'stopped', 's-ada');
+  await wantState(api.db, stopped.tenantId, stopped.id, 'stopped');
+  expect((await post([{ account: 'stopped', id: 'm7' }], 's-ada')).status).toBe(200);
+  expect(await staged(stopped)).toEqual([]);
+});
+
+test('a handshake that names no account is answered by a channel that believes it', async () => {
+  const get = (secret: string) =>
+    request(`${url}?challenge=42`, 'GET', undefined, { 'x-signature': sign('', secret) });
+  expect(await get('s-ada')).toMatchObject({ status: 200, text: '42' });
+  expect((await get('forged')).status).toBe(401);
+});
+
+test('refusals are counted, and an address that is no shared door is none', async () => {
+  const metrics = await request(`${api.url}/metrics`, 'GET');
+  expect(metrics.text).toMatch(
+    /postroom_door_refusals_total\{provider="vendor",code="bad_signature"\} [1-9]/,
+  );
+  expect((await request(url.replace('vendor', 'smtp'), 'POST', '{}')).status).toBe(404);
+});
