@@ -8,6 +8,7 @@ import { findProvider, providers } from './registry.ts';
 
 /** The least settings that a provider takes, where that is not none. */
 const MINIMAL: Record<string, object> = {
+  mailgun: { signing_key: 'k' },
   postmark: { basic_auth: { username: 'u', password: 'p' } },
   imap: { host: 'h', username: 'u', password: 'p' },
   pop3: { host: 'h', username: 'u', password: 'p' },

@@ -1,6 +1,8 @@
 import type { ChannelProvider } from '../../../../providers/contract.ts';
+import { mailgun } from '../../../../providers/mailgun/provider.ts';
 import { postmark } from '../../../../providers/postmark/provider.ts';
 import type { DoorCall, MailCloud } from '../../../../simulators/mail-cloud.ts';
+import { mailgunSimulator } from '../../../../simulators/mailgun/simulator.ts';
 import { postmarkSimulator } from '../../../../simulators/postmark/simulator.ts';
 
 /** A vendor as the suites reach it. */
@@ -49,6 +51,42 @@ export const clouds: readonly Cloud[] = [
       };
     },
     altered: otherLogins,
+  },
+  {
+    name: 'mailgun',
+    provider: mailgun as unknown as ChannelProvider, // as registry.ts registers it
+    modes: ['mime', 'parsed', 'stored'],
+    keepsMessageId: true,
+    async start() {
+      const simulator = await mailgunSimulator();
+      const settings = {
+        signing_key: 'signing-key',
+        api_key: 'key-mailgun',
+        domain: 'mg.example.test',
+        base_url: simulator.url,
+      };
+      return {
+        simulator,
+        settings,
+        refused: { ...settings, api_key: 'wrong' },
+        keyless: { ...settings, api_key: undefined },
+        doorUrl: (url) => url,
+      };
+    },
+    altered: ({ body, ...call }) => {
+      const replaced = (pattern: RegExp, by: string) => ({
+        ...call,
+        body: Buffer.from(body.toString('latin1').replace(pattern, by), 'latin1'),
+      });
+      return {
+        'another signature': replaced(/(?<=&signature=)./, 'g'),
+        'another timestamp': replaced(/(?<=timestamp=)\d/, '9'),
+        'another token': replaced(/(?<=token=)./, 'g'),
+        'no signature': replaced(/&signature=[0-9a-f]+/, ''),
+        'another recipient under the same token': replaced(/(?<=recipient=)support/, 'else'),
+        'another subject under the same token': replaced(/(?<=&subject=)/, 'x'),
+      };
+    },
   },
 ];
 

@@ -39,7 +39,9 @@ export function mailCloudOutside(name: string): Outside {
 
   async function door(): Promise<DoorOutside> {
     const { simulator, settings, doorUrl } = await cloud.start();
-    const listener = await openDoor(cloud.provider, () => providerCall({}));
+    // The door has seen each call before it comes again, altered or not: what was listened to is what is forged.
+    const parsed = cloud.provider.manifest.settings.parse(settings);
+    const listener = await openDoor(cloud.provider, () => providerCall(parsed));
     simulator.connect(doorUrl(listener.url));
     const called = async (raw: Buffer): Promise<DoorCall> => {
       await simulator.deliver(raw, { mode: cloud.modes[0] });

@@ -1,0 +1,113 @@
+import busboy from 'busboy';
+import { one } from './cloud-mail.ts';
+import type { DoorRequest } from './contract.ts';
+
+/** A posted form, its values as bytes: what charset they are in is told elsewhere, or nowhere. */
+export interface VendorForm {
+  /** Each name's values, in the order they came. */
+  readonly fields: ReadonlyMap<string, readonly Buffer[]>;
+  readonly files: readonly FormFile[];
+}
+
+export interface FormFile {
+  readonly field: string;
+  readonly filename: string | null;
+  readonly contentType: string;
+  readonly content: Buffer;
+}
+
+/** More parts than any mail has attachments; a form with more is refused. */
+const MOST_PARTS = 5000;
+
+export class FormUnreadable extends Error {
+  override name = 'FormUnreadable';
+}
+
+const read = new WeakMap<Buffer, Promise<VendorForm>>();
+
+/** Reads `multipart/form-data` or `application/x-www-form-urlencoded`; the same body once. @throws FormUnreadable */
+export function readForm(request: Pick<DoorRequest, 'headers' | 'body'>): Promise<VendorForm> {
+  const known = read.get(request.body);
+  if (known) return known;
+  const form = formOf(one(request.headers['content-type']) ?? '', request.body);
+  read.set(request.body, form);
+  return form;
+}
+
+/** The first value of a field, as UTF-8 text; undefined where there is none. */
+export function textOf({ fields }: VendorForm, name: string): string | undefined {
+  return fields.get(name)?.[0]?.toString();
+}
+
+async function formOf(contentType: string, body: Buffer): Promise<VendorForm> {
+  if (/^application\/x-www-form-urlencoded\b/i.test(contentType)) return urlEncoded(body);
+  if (/^multipart\/form-data\b/i.test(contentType)) return multipart(contentType, body);
+  throw new FormUnreadable('it is no form');
+}
+
+function urlEncoded(body: Buffer): VendorForm {
+  const fields = new Map<string, Buffer[]>();
+  const pairs = body.toString('latin1').split('&').filter(Boolean);
+  if (pairs.length > MOST_PARTS) throw new FormUnreadable('it has too many fields');
+  for (const pair of pairs) {
+    const [name = '', ...value] = pair.split('=');
+    add(fields, unescaped(name).toString(), unescaped(value.join('=')));
+  }
+  return { fields, files: [] };
+}
+
+/** The bytes: whatever charset they are in. */
+function unescaped(text: string): Buffer {
+  const bytes = text
+    .replaceAll('+', ' ')
+    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, 'latin1');
+}
+
+function multipart(contentType: string, body: Buffer): Promise<VendorForm> {
+  return new Promise((resolve, reject) => {
+    const fields = new Map<string, Buffer[]>();
+    const files: FormFile[] = [];
+    const fail = (why: string) => reject(new FormUnreadable(why));
+    const parser = parserFor(contentType, body.length);
+    if (typeof parser === 'string') return fail(parser);
+    // No part names a charset of its own at these vendors: Latin-1 keeps every byte as it is.
+    parser.on('field', (name, value) => add(fields, name, Buffer.from(value, 'latin1')));
+    parser.on('file', (field, stream, { filename, mimeType }) => {
+      const chunks: Buffer[] = [];
+      stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+      stream.once('end', () =>
+        files.push({
+          field,
+          filename: filename || null, // busboy gives undefined where the part has none
+          contentType: mimeType,
+          content: Buffer.concat(chunks),
+        }),
+      );
+      stream.once('error', (error: Error) => fail(error.message));
+    });
+    parser.once('partsLimit', () => fail('it has too many parts'));
+    parser.once('error', (error) => fail(error instanceof Error ? error.message : 'it is broken'));
+    parser.once('close', () => resolve({ fields, files }));
+    parser.end(body);
+  });
+}
+
+function parserFor(contentType: string, size: number): busboy.Busboy | string {
+  try {
+    return busboy({
+      headers: { 'content-type': contentType },
+      defCharset: 'latin1',
+      defParamCharset: 'utf8',
+      limits: { fieldSize: size, fieldNameSize: 1000, parts: MOST_PARTS, headerPairs: 100 },
+    });
+  } catch (error) {
+    return error instanceof Error ? error.message : 'it is broken';
+  }
+}
+
+function add(fields: Map<string, Buffer[]>, name: string, value: Buffer): void {
+  const values = fields.get(name);
+  if (values) values.push(value);
+  else fields.set(name, [value]);
+}
