@@ -87,6 +87,18 @@ export class Pop3Session extends Pop3Command {
     if (security === 'starttls') await this.#upgrade(socket);
   }
 
+  /** node-pop3's own commands begin with this: it would log in, which `login` has done. */
+  override _connect(): Promise<string> {
+    if (this.#lost) return Promise.reject(this.#lost);
+    this.#isOwed = true;
+    return Promise.resolve('');
+  }
+
+  override async QUIT(): Promise<string> {
+    const [info] = await this.command('QUIT');
+    return info;
+  }
+
   override async command(...words: (string | number)[]): Promise<[string, Readable]> {
     if (this.#lost) throw this.#lost;
     this.#isOwed = true;

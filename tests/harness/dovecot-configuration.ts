@@ -82,6 +82,7 @@ auth_mechanisms = plain login
 auth_failure_delay = 0
 mail_max_userip_connections = 100
 mailbox_idle_check_interval = 5 secs
+pop3_lock_session = yes
 first_valid_uid = 1
 first_valid_gid = 1
 namespace inbox {
