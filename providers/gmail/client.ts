@@ -4,7 +4,7 @@ import { ProviderFailure } from '../../domain/failure.ts';
 import type { GmailCall } from './call.ts';
 import { gmailFailure } from './failure.ts';
 import { QuotaBudget } from './quota.ts';
-import { accessToken, isRenewable } from './tokens.ts';
+import { accessToken, isRenewable, rememberedTokens } from './tokens.ts';
 import { AnswerTooLarge, fetchFor, ownErrorWithin } from './transport.ts';
 
 export type { gmail_v1 };
@@ -43,7 +43,8 @@ type Way = 'gated' | 'free';
  * The Gmail API for one account, for what may be asked twice: passing faults are tried again at once, a refused
  * access token is replaced, and the account's limits and quota are kept.
  */
-export function gmailApi(call: GmailCall): Ask {
+export function gmailApi(given: GmailCall): Ask {
+  const call = { ...given, tokens: rememberedTokens(given.tokens) };
   const api = apiFor(call);
   const budget = new QuotaBudget();
   return async (units, work, way) => {

@@ -6,8 +6,6 @@ export const GmailCursor = z.object({
   account: z.string(),
   /** All changes up to this one have been looked at (a counter of the mailbox; Gmail forgets old ones). */
   historyId: z.string(),
-  /** When that was so: the bound of a look at all mail, where the history is gone. */
-  at: z.string(),
   /** Mail older than this was never wanted. */
   since: z.string().nullable(),
   /** While all mail is walked through by rising id: the last one done, the last of all, and how far it is. */
@@ -17,13 +15,10 @@ export const GmailCursor = z.object({
       upTo: z.string(),
       done: z.number(),
       total: z.number(),
-      /** After a lost history: only what changed since then is new. */
-      changedSince: z.object({ historyId: z.string(), at: z.string() }).optional(),
     })
     .optional(),
 });
 export type GmailCursor = z.infer<typeof GmailCursor>;
-export type Walk = NonNullable<GmailCursor['walk']>;
 
 /** The cursor as it was kept, or null at the first look. @throws ZodError for what is no cursor of ours */
 export function readCursor(kept: unknown): GmailCursor | null {

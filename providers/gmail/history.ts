@@ -1,7 +1,7 @@
 import type { gmail_v1 } from './client.ts';
 import { isLeftOut } from './labels.ts';
 import { UNITS } from './quota.ts';
-import type { Place } from './read.ts';
+import { unknownOf, type Place } from './read.ts';
 
 /** A mail that came, or was moved, to where the channel reads; and the change that says so. */
 interface Candidate {
@@ -48,7 +48,14 @@ export async function* historyPages(
     );
     const records = page.history ?? [];
     pageToken = page.nextPageToken ?? undefined;
-    const candidates = records.flatMap((record) => candidatesOf(place, record, seen));
+    const named = records.flatMap((record) => candidatesOf(place, record, seen));
+    const fresh = new Set(
+      await unknownOf(
+        place,
+        named.map(({ id }) => id),
+      ),
+    );
+    const candidates = named.filter(({ id }) => fresh.has(id));
     const last = pageToken === undefined ? page.historyId : records.at(-1)?.id;
     yield { candidates, upTo: last ?? startHistoryId };
   } while (pageToken !== undefined);

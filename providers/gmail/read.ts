@@ -95,6 +95,19 @@ function item(mail: Message, source: Buffer, missing: Record<string, unknown>): 
   };
 }
 
+const KNOWN_AT_ONCE = 1000;
+
+/** Those that the channel has not stored already: they need not be read again. */
+export async function unknownOf({ call }: Place, ids: readonly string[]): Promise<string[]> {
+  const unknown: string[] = [];
+  for (let from = 0; from < ids.length; from += KNOWN_AT_ONCE) {
+    const some = ids.slice(from, from + KNOWN_AT_ONCE);
+    const known = await call.known?.(some);
+    unknown.push(...some.filter((id) => !known?.has(id)));
+  }
+  return unknown;
+}
+
 export function receivedAt({ internalDate }: Message): Date {
   const received = new Date(Number(internalDate ?? Number.NaN));
   return Number.isNaN(received.getTime()) ? new Date() : received;

@@ -7,7 +7,7 @@ import { historyPages } from './history.ts';
 import { labelFilter } from './labels.ts';
 import { UNITS } from './quota.ts';
 import { inOrder, readMail, type Place } from './read.ts';
-import { listAll, readerFor } from './walk.ts';
+import { isSince, listAll, restOf } from './walk.ts';
 
 /** Bound of what one batch holds in memory; a mail larger than this is a batch of its own. */
 const BATCH_BYTES = 16 * 1024 * 1024;
@@ -15,7 +15,7 @@ const BATCH_BYTES = 16 * 1024 * 1024;
 /**
  * New mail of the account since the cursor, oldest first: by the mailbox's history, as Google advises
  * (https://developers.google.com/workspace/gmail/api/guides/sync). A first look, and one after Gmail has forgotten the
- * history, walks through all mail since `import_since`. @throws ProviderFailure
+ * history, walks through all mail since `import_since` that is not known already. @throws ProviderFailure
  */
 export async function* fetchMail(
   call: GmailCall,
@@ -58,16 +58,15 @@ async function startingPoint(place: Place, lost: GmailCursor | null): Promise<St
   );
   const account = profile.emailAddress!;
   const sameAccount = lost?.account === account ? lost : null;
-  const at = new Date().toISOString();
-  const cursor = { account, historyId: profile.historyId!, at };
+  const cursor = { account, historyId: profile.historyId! };
   const since = sameAccount ? sameAccount.since : importSince(call);
-  if (since === null) return { cursor: { ...cursor, since: at }, isSaid: false };
+  if (since === null)
+    return { cursor: { ...cursor, since: new Date().toISOString() }, isSaid: false };
   const ids = await listAll(place, since);
   if (ids.length === 0) return { cursor: { ...cursor, since }, isSaid: false };
-  const changedSince = sameAccount && { historyId: sameAccount.historyId, at: sameAccount.at };
   const walk = { after: null, upTo: ids.at(-1)!, done: 0, total: ids.length };
   return {
-    cursor: { ...cursor, since, walk: { ...walk, ...(changedSince && { changedSince }) } },
+    cursor: { ...cursor, since, walk },
     isSaid: false,
     listed: ids,
   };
@@ -86,7 +85,8 @@ async function* walkBatches(
 ): AsyncGenerator<FetchedBatch, GmailCursor> {
   const { walk: begun, ...ended } = from;
   const walk = begun!;
-  const { ids, read } = await readerFor(place, from, listed);
+  const ids = restOf(from, listed ?? (await listAll(place, from.since!)));
+  const read = (id: string) => readMail(place, id, isSince(from.since!));
   const cursorAfter = (index: number): GmailCursor =>
     index === ids.length - 1
       ? ended
@@ -107,7 +107,6 @@ async function* historyBatches(
   place: Place,
   { cursor: from, isSaid }: Start,
 ): AsyncGenerator<FetchedBatch, void> {
-  const at = new Date().toISOString();
   let historyId = from.historyId;
   let said = isSaid ? historyId : null;
   for await (const { candidates, upTo } of historyPages(place, from.historyId)) {
@@ -120,12 +119,12 @@ async function* historyBatches(
       )?.historyId;
       if (isLater(passed, historyId)) historyId = passed!;
       if (items.length === 0) continue;
-      yield { items, cursor: { ...from, historyId, at } };
+      yield { items, cursor: { ...from, historyId } };
       said = historyId;
     }
     if (isLater(upTo, historyId)) historyId = upTo;
   }
-  if (said !== historyId) yield { items: [], cursor: { ...from, historyId, at } };
+  if (said !== historyId) yield { items: [], cursor: { ...from, historyId } };
 }
 
 interface Group {

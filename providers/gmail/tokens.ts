@@ -1,5 +1,5 @@
 import { ProviderFailure } from '../../domain/failure.ts';
-import type { KeptTokens, ObtainedTokens } from '../contract.ts';
+import type { AccountTokens, KeptTokens, ObtainedTokens } from '../contract.ts';
 import type { GmailCall } from './call.ts';
 import { lostFailure, tokenFailure } from './failure.ts';
 import { addressOf, fetchFor } from './transport.ts';
@@ -11,6 +11,30 @@ const TOKEN_LIFE_SECONDS = 3600;
 /** An access token of the channel's account: kept, renewed, or the pasted one. @throws ProviderFailure */
 export function accessToken(call: GmailCall): Promise<string> {
   return call.tokens.access((kept) => obtain(call, kept));
+}
+
+/** A token is good for a minute at least when it is given. */
+const REMEMBERED_MS = 45_000;
+
+/** The same tokens, asked for once for all the requests of some seconds. */
+export function rememberedTokens(tokens: AccountTokens): AccountTokens {
+  let remembered: { readonly token: Promise<string>; readonly until: number } | null = null;
+  const forget = (token: Promise<string>) => {
+    if (remembered?.token === token) remembered = null;
+  };
+  return {
+    access(obtain) {
+      if (remembered && Date.now() < remembered.until) return remembered.token;
+      const token = tokens.access(obtain);
+      remembered = { token, until: Date.now() + REMEMBERED_MS };
+      token.catch(() => forget(token));
+      return token;
+    },
+    async refuse(accessToken) {
+      remembered = null;
+      await tokens.refuse(accessToken);
+    },
+  };
 }
 
 /** Whether a refused access token can be replaced without a person. */

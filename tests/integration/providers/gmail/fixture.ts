@@ -68,6 +68,9 @@ export function drained(batches: readonly FetchedBatch[], cursor: unknown): Drai
     batches,
     cursor,
     ids: items.map(({ providerMessageId }) => providerMessageId),
-    subjects: items.map(({ source }) => /^Subject: (.*)\r$/m.exec(String(source))?.[1] ?? ''),
+    subjects: items.map(({ source }) => {
+      if (!Buffer.isBuffer(source)) throw new Error('Gmail gives each mail in one piece.');
+      return /^Subject: (.*)\r$/m.exec(source.toString())?.[1] ?? '';
+    }),
   };
 }
