@@ -55,6 +55,11 @@ export const Ticket = z
     tags: z.array(z.string()),
     custom_fields: z.record(z.string(), z.unknown()),
     sla: TicketSla.nullable(),
+    muted: z
+      .boolean()
+      .describe(
+        'A machine seems to answer on it: what comes in reopens nothing and moves no clock until an agent answers.',
+      ),
     message_count: z.int(),
     created_at: Time,
     updated_at: Time,

@@ -58,12 +58,6 @@ export function isReport({ mail }: Item): boolean {
   return isReportKind(mail.message.kind);
 }
 
-/** What a search finds a ticket by, of one message. */
-export function searchedText({ mail }: Item): string {
-  const { sender, new_content: text } = mail.message;
-  return `${sender?.name ?? ''} ${sender?.address ?? ''} ${text}`;
-}
-
 export function receivedEvents(
   placed: readonly Placed[],
   messages: ReadonlyMap<MessageId, Message>,

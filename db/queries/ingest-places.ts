@@ -34,6 +34,32 @@ export function placeAll(
   });
 }
 
+/**
+ * The batch with each mail behind those in it that it names, otherwise in its order: a child that lies before its
+ * parent's parent, and names its parent alone, would begin a ticket of its own.
+ */
+export function inThreadOrder(items: readonly Item[]): Item[] {
+  const byId = new Map(items.map((item) => [item.mail.threading.messageId, item]));
+  const ordered = new Set<Item>();
+  const met = new Set<Item>();
+  const unmet = (id: string): Item[] => {
+    const parent = byId.get(id);
+    return parent && !met.has(parent) ? [parent] : [];
+  };
+  // Along the ancestors with a stack of its own: a thread may be as deep as a batch is long.
+  for (const item of items) {
+    const open = [item];
+    for (let at = open.at(-1); at; at = open.at(-1)) {
+      const { references, inReplyTo } = at.mail.threading;
+      const parents = met.has(at) ? [] : [...references, ...inReplyTo].flatMap(unmet);
+      met.add(at);
+      if (parents.length > 0) open.push(...parents);
+      else ordered.add(open.pop()!);
+    }
+  }
+  return [...ordered];
+}
+
 /** The ticket of the notices before this one, as long as it is being worked on. */
 function groupTicket(
   item: Item,

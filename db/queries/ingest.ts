@@ -17,14 +17,13 @@ import { keepFiltered, type FilteredItem } from './filtered.ts';
 import {
   isAutomatic,
   receivedEvents,
-  searchedText,
   type IngestingChannel,
   type Item,
   type ParsedSource,
   type Placed,
 } from './ingest-item.ts';
 import { storeMessages } from './ingest-messages.ts';
-import { placeAll } from './ingest-places.ts';
+import { inThreadOrder, placeAll } from './ingest-places.ts';
 import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-sources.ts';
 import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
@@ -34,6 +33,7 @@ import { countSent } from './sender-hours.ts';
 import { THREAD_KEY, ThreadIndex } from './thread-index.ts';
 import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
+import { receivedText } from './ticket-search.ts';
 import {
   createTickets,
   mustWake,
@@ -106,7 +106,9 @@ class Ingestion {
       groups.ticketIds,
     );
     const own = await withoutOwn(this.#tx, fresh, index, this.#now);
-    const placed = await this.#withoutUnwanted(placeAll(own, index, groups, rules, this.#now));
+    const placed = await this.#withoutUnwanted(
+      placeAll(inThreadOrder(own), index, groups, rules, this.#now),
+    );
     const items = placed.map(({ item }) => item);
     if (items.length === 0) return 0;
     const contacts = await findOrAddContacts(
@@ -126,8 +128,7 @@ class Ingestion {
       ...(await this.#tellOversize(placed, index, loops)),
       ...(await this.#tellReceived(created, placed, index, loops)),
     ]);
-    await this.#announceNew(created, placed, messages, told);
-    await this.#muteNew(created, loops);
+    await this.#announceNew(await this.#muteNew(created, loops), placed, messages, told);
     await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
     await finishSources(this.#tx, this.#channel, items, this.#now);
@@ -211,7 +212,8 @@ class Ingestion {
     const answerable = placed.flatMap(({ item, ticketId, effect }): Answerable[] => {
       const ticket = ticketId === null || effect !== 'create' ? undefined : rows.get(ticketId);
       if (!ticket || loops.has(ticketId!) || oversizeOf(item.mail.message)) return [];
-      const isOurs = (address: string) => index.isOurs(address);
+      const isOurs = (to: string) =>
+        index.isOurs(to) || addressKey(to) === addressKey(this.#channel.address ?? '');
       const reason = whyNoAutoreply({ ...item, isOurs, now: this.#now });
       return reason === null ? [{ item, ticket, to: autoreplyRecipient(item)! }] : [];
     });
@@ -219,12 +221,14 @@ class Ingestion {
     return queueAutoReplies(this.#tx, this.#channel, autoresponder, key, answerable, this.#now);
   }
 
+  /** Mutes new tickets of a loop; returns all of them as they are now. */
   async #muteNew(
     created: readonly TicketRow[],
     loops: ReadonlyMap<TicketId, string>,
-  ): Promise<void> {
-    const muted = created.filter((ticket) => loops.has(ticket.id as TicketId));
-    if (muted.length === 0) return;
+  ): Promise<TicketRow[]> {
+    const rows = created.map((row) => ({ ...row, muted: loops.has(row.id as TicketId) }));
+    const muted = rows.filter((ticket) => ticket.muted);
+    if (muted.length === 0) return rows;
     await this.#tx
       .updateTable('tickets')
       .set({ muted: true })
@@ -246,6 +250,7 @@ class Ingestion {
         at: this.#now,
       })),
     );
+    return rows;
   }
 
   /** Who takes part in a message: whoever asks by a rule, or its sender, first, then To and Cc; never ourselves. */
@@ -290,7 +295,7 @@ class Ingestion {
         followUpOf: one.followUpOf,
         messages: all.length,
         events: 1 + all.length,
-        text: all.map((other) => searchedText(other.item)).join('\n'),
+        text: all.map((other) => receivedText(other.item.mail.message)).join('\n'),
       };
     });
     const actor: Actor = { type: 'ingestion', id: this.#channel.id };
@@ -366,7 +371,7 @@ class Ingestion {
         said: {
           by: people.length > 0 ? 'customer' : 'nobody',
           messages: group.length,
-          text: group.map((one) => searchedText(one.item)).join('\n'),
+          text: group.map((one) => receivedText(one.item.mail.message)).join('\n'),
         },
         participants: people.flatMap((one) => contactsOf(one.item)),
         events: [...receivedEvents(group, messages), ...(bounced.get(ticketId) ?? [])],

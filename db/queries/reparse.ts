@@ -5,6 +5,7 @@ import type { NormalizedMessage } from '../../domain/message.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertBlobs, type StoredBlob } from './blobs.ts';
 import type { StagedSource } from './staged.ts';
+import { rebuildSearch, receivedText } from './ticket-search.ts';
 
 export interface ReparseFilter {
   readonly channelId?: string;
@@ -115,6 +116,8 @@ export async function replaceParsed(
        where m.id = ${before.message_id}`.execute(tx);
     await renameIdentity(tx, before, mail);
     await replaceAttachments(tx, tenantId, before, mail, contents);
+    const isFoundAlike = receivedText(before.body) === receivedText(mail.message);
+    if (before.ticket_id !== null && !isFoundAlike) await rebuildSearch(tx, before.ticket_id);
   });
 }
 

@@ -51,6 +51,7 @@ export async function presentTickets(tx: Tx, rows: readonly TicketRow[]): Promis
     tags: row.tags,
     custom_fields: row.custom_fields,
     sla: row.sla && presentSla(row.sla),
+    muted: row.muted,
     message_count: row.message_count,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),

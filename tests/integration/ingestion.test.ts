@@ -13,7 +13,9 @@ import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { testDatabase } from '../harness/index.ts';
+import { runSql } from '../harness/parts.ts';
 
+let url: string;
 let db: Db;
 let deps: Deps;
 let tenantId: TenantId;
@@ -22,7 +24,8 @@ const keys = KeyRing.parse(KeyRing.generate());
 const flushed: PendingWork[] = [];
 
 beforeAll(async () => {
-  db = connect({ url: (await testDatabase()).url, poolSize: 6 });
+  ({ url } = await testDatabase());
+  db = connect({ url, poolSize: 6 });
   deps = {
     db,
     keys,
@@ -250,6 +253,26 @@ describe('threading', () => {
     expect(await tickets()).toHaveLength(2);
   });
 
+  test('a child that lies before its parent and its parent’s parent joins them, though it names its parent alone', async () => {
+    const grandparent = mail({ id: 'g@example.com' });
+    const parent = mail({ id: 'p@example.com', inReplyTo: '<g@example.com>' });
+    const child = mail({ id: 'c@example.com', inReplyTo: '<p@example.com>' });
+    const other = mail({ id: 'o@example.com', inReplyTo: '<o@example.com>' });
+    await receive(child, other, grandparent, parent);
+    expect((await tickets()).map((one) => one.message_count)).toEqual([3, 1]);
+    const ofFirst = (await messages()).filter((one) => one.message_id !== 'o@example.com');
+    expect(new Set(ofFirst.map((one) => one.ticket_id)).size).toBe(1);
+  });
+
+  test('a thread of a hundred that lies newest first stays one, begun by its first mail', async () => {
+    const ids = Array.from({ length: 100 }, (_, at) => `${at}@deep.example`);
+    const thread = ids.map((id, at) =>
+      mail({ id, subject: `Mail ${at}`, ...(at > 0 ? { inReplyTo: `<${ids[at - 1]}>` } : {}) }),
+    );
+    await receive(...thread.toReversed());
+    expect(await tickets()).toMatchObject([{ subject: 'Mail 0', message_count: 100 }]);
+  });
+
   test('ten replies of one thread in one batch stay one thread', async () => {
     const ids = Array.from({ length: 11 }, (_, n) => `t${n}@example.com`);
     await receive(
@@ -415,12 +438,48 @@ test('an out-of-office that belongs to nothing is kept, but is nobody’s ticket
   expect((await messages())[0]).toMatchObject({ kind: 'auto_reply', ticket_id: null });
 });
 
+// What ingestion meets while the schema is older or newer than its code (SQLSTATE class 42).
+test.each([
+  [
+    'a column is missing',
+    'alter table messages rename parser_version to later',
+    'alter table messages rename later to parser_version',
+    /42703/,
+  ],
+  [
+    'a table is missing',
+    'alter table thread_ids rename to later',
+    'alter table later rename to thread_ids',
+    /42P01/,
+  ],
+  [
+    'a right is missing',
+    'revoke insert on messages from postroom_app',
+    'grant insert on messages to postroom_app',
+    /42501/,
+  ],
+])('while %s, mail waits: none is set aside, all is stored afterwards', async (...row) => {
+  const [, change, back, code] = row;
+  await runSql(url, change);
+  try {
+    const error: unknown = await receive(mail({ id: 'a@x' }), mail({ id: 'b@x' })).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect((error as { code?: string }).code).toMatch(code);
+    expect((await sources()).map((source) => source.status)).toEqual(['staged', 'staged']);
+  } finally {
+    await runSql(url, back);
+  }
+  await ingestStaged(deps, channel, () => {});
+  expect((await sources()).map((source) => source.status)).toEqual(['ingested', 'ingested']);
+});
+
 test('a mail that can’t be stored is set aside with its reason and blocks none', async () => {
-  const long = `l${'x'.repeat(3000)}@example.com`;
-  const random = Array.from({ length: 400 }, () => Math.random().toString(36)).join('');
+  // Longer than what an index of addresses takes.
+  const long = Array.from({ length: 700 }, () => Math.random().toString(36).slice(2)).join('');
   await receive(
     mail({ id: 'a@example.com' }),
-    mail({ id: `${long}${random}` }),
+    mail({ id: 'long@example.com', from: `${long}@example.com` }),
     mail({ id: 'b@example.com' }),
   );
   const rows = await sources();

@@ -2,12 +2,14 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
 import type { Deps } from '../../activities/deps.ts';
 import { ingestStaged } from '../../activities/ingestion.ts';
 import { reparse, type ReparseOptions, type ReparseProgress } from '../../activities/reparse.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
 import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
 import { stageReceipts } from '../../db/queries/sources.ts';
+import { listTickets } from '../../db/queries/ticket-list.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
 import { PARSER_VERSION } from '../../domain/mail/parse.ts';
@@ -150,6 +152,27 @@ describe('reading stored sources again', () => {
     );
     await receive(mail('a@x', 'one'));
     expect((await all()).messages).toHaveLength(2);
+  });
+
+  test('finds a ticket by what is read now, and no longer by what an older parser read', async () => {
+    await receive(mail('c@x', 'three'));
+    const found = async (q: string) =>
+      (await listTickets(db, tenantId, { q }, { after: null, limit: 10 })).map((one) => one.id);
+    const [first, second] = (await all()).tickets;
+    expect(await found('one')).toEqual([first!.id]);
+    await asParsedBefore();
+    await inTenant(db, tenantId, async (tx) => {
+      await sql`update tickets set search = to_tsvector('simple', 'garbled') where id = ${first!.id}`.execute(
+        tx,
+      );
+      await sql`update messages set ticket_id = ${first!.id} where ticket_id = ${second!.id}`.execute(
+        tx,
+      );
+    });
+    await run();
+    expect(await found('garbled')).toEqual([]);
+    for (const q of ['one', 'two', 'Kettle', 'ada@example.com', `${first!.number}`])
+      expect(await found(q)).toContain(first!.id);
   });
 
   test('shows what would change, and changes nothing', async () => {
