@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto';
 import { encodeTime } from 'ulid';
 import type { Db } from '../../db/connection.ts';
-import { claimKey, freeKey, keepAnswer, type Claimed } from '../../db/queries/idempotency.ts';
+import {
+  claimKey,
+  freeKey,
+  keepAnswer,
+  KEY_RENEWAL_MS,
+  renewKey,
+  type Claimed,
+} from '../../db/queries/idempotency.ts';
 import { ID_PREFIX, newId, type Id, type IdKind, type TenantId } from '../../domain/ids.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { Problem } from '../problem.ts';
@@ -73,21 +80,45 @@ export async function once(
       throw new Problem(
         409,
         'in_progress',
-        'The first request with this Idempotency-Key is still under way; repeat it in a moment.',
+        `The first request with this Idempotency-Key is still under way. Repeat it: its answer comes as soon as it is there, and should the server that had it have stopped, the key is free in ${claim.retryAfterSeconds} s.`,
         { headers: { 'Retry-After': String(claim.retryAfterSeconds) } },
       );
     case 'claimed':
   }
+  const lock = held(claim, (current) => renewKey(db, tenantId, key, current));
   try {
     const answer = await work(repeatableIds(context, claim));
     const sealed = keys.sealJson(PURPOSE, answer, context).toString('base64');
-    await keepAnswer(db, tenantId, key, claim, answer.status, { sealed });
+    await keepAnswer(db, tenantId, key, await lock.end(), answer.status, { sealed });
     return answer;
   } catch (error) {
     const refused = error instanceof Problem && error.status < 500;
-    await freeKey(db, tenantId, key, claim, !refused);
+    await freeKey(db, tenantId, key, await lock.end(), !refused);
     throw error;
   }
+}
+
+/** Renews a claim while its request is under way, so that a long one keeps its key and a dead one's is soon free. */
+function held(
+  claim: Claimed,
+  renew: (current: Claimed) => Promise<Claimed | null>,
+): { end(): Promise<Claimed> } {
+  let current = claim;
+  let renewal = Promise.resolve();
+  const timer = setInterval(() => {
+    renewal = renewal.then(async () => {
+      // Without the database this one is left out: the lock outlasts several.
+      current = (await renew(current).catch(() => null)) ?? current;
+    });
+  }, KEY_RENEWAL_MS);
+  timer.unref();
+  return {
+    end: async () => {
+      clearInterval(timer);
+      await renewal;
+      return current;
+    },
+  };
 }
 
 function replay(keys: KeyRing, body: unknown, context: string): PlainAnswer {

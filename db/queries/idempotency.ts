@@ -4,8 +4,10 @@ import { inTenant, type Db } from '../connection.ts';
 
 /** How long an answer is kept. */
 const KEPT = '24 hours';
-/** Longer than any handler takes; after it a crashed request's key may be taken over. */
-const LOCK = '90 seconds';
+/** How long a key is locked from its claim or last renewal on: after a crash it may be taken over then. */
+const LOCK = '20 seconds';
+/** So often a request that is under way renews its lock, in milliseconds: several may fail before it is lost. */
+export const KEY_RENEWAL_MS = 5000;
 
 /** This request does the work; `lockedUntil` is its fence, `since` the time of the first try. */
 export interface Claimed {
@@ -16,8 +18,11 @@ export interface Claimed {
 export type Claim =
   | Claimed
   | { readonly state: 'answered'; readonly status: number; readonly body: unknown }
+  /** `retryAfterSeconds`: until the key is free, should the first request be dead. */
   | { readonly state: 'in_progress'; readonly retryAfterSeconds: number }
   | { readonly state: 'other_request' };
+
+const lockEnd = sql<Date>`date_trunc('milliseconds', now() + ${LOCK}::interval)`;
 
 /** Claims an Idempotency-Key for one request, or tells what became of the first one with it. */
 export async function claimKey(
@@ -27,10 +32,9 @@ export async function claimKey(
   fingerprint: Buffer,
 ): Promise<Claim> {
   return inTenant(db, tenantId, async (tx) => {
-    const until = sql<Date>`date_trunc('milliseconds', now() + ${LOCK}::interval)`;
     const fresh = await tx
       .insertInto('idempotency_keys')
-      .values({ tenant_id: tenantId, key, fingerprint, locked_until: until })
+      .values({ tenant_id: tenantId, key, fingerprint, locked_until: lockEnd })
       .onConflict((oc) =>
         oc
           .columns(['tenant_id', 'key'])
@@ -39,7 +43,7 @@ export async function claimKey(
             status: null,
             body: null,
             created_at: sql<Date>`now()`,
-            locked_until: until,
+            locked_until: lockEnd,
           })
           .where(sql<boolean>`idempotency_keys.created_at < now() - ${KEPT}::interval`),
       )
@@ -62,16 +66,36 @@ export async function claimKey(
       .executeTakeFirstOrThrow();
     if (!found.fingerprint.equals(fingerprint)) return { state: 'other_request' };
     if (found.status !== null) return { state: 'answered', status: found.status, body: found.body };
-    if (found.left > 0) return { state: 'in_progress', retryAfterSeconds: Math.min(found.left, 5) };
+    if (found.left > 0) return { state: 'in_progress', retryAfterSeconds: found.left };
     const taken = await tx
       .updateTable('idempotency_keys')
-      .set({ locked_until: until })
+      .set({ locked_until: lockEnd })
       .where('tenant_id', '=', tenantId)
       .where('key', '=', key)
       .returning('locked_until')
       .executeTakeFirstOrThrow();
     return { state: 'claimed', lockedUntil: taken.locked_until!, since: found.created_at };
   });
+}
+
+/** Locks the key for longer. Returns the claim as it is now, or null where another request has taken the key over. */
+export async function renewKey(
+  db: Db,
+  tenantId: TenantId,
+  key: string,
+  claim: Claimed,
+): Promise<Claimed | null> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx
+      .updateTable('idempotency_keys')
+      .set({ locked_until: lockEnd })
+      .where('tenant_id', '=', tenantId)
+      .where('key', '=', key)
+      .where('locked_until', '=', claim.lockedUntil)
+      .returning('locked_until')
+      .executeTakeFirst(),
+  );
+  return row ? { ...claim, lockedUntil: row.locked_until! } : null;
 }
 
 /** Keeps the answer for repeats, unless another request has taken the key over meanwhile. */

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { sql } from 'kysely';
+import { once } from '../../api/middleware/idempotency.ts';
 import { inTenant } from '../../db/connection.ts';
+import { KeyRing } from '../../security/key-ring.ts';
+import { eventually } from '../harness/index.ts';
 import { request, startTestApi, type Client, type TestApi } from './api-fixture.ts';
 
 let api: TestApi;
@@ -201,15 +204,46 @@ test('a key left locked by a crash is taken over after its lock, and finds what 
       sql`update idempotency_keys set status = null, body = null, locked_until = now() + ${until}::interval
            where key = 'crashed'`.execute(tx),
     );
-  await setLock('60 seconds');
+  await setLock('17 seconds');
   const locked = await ada.call('POST', '/v1/api-keys', newKey, headers);
-  expect([locked.status, locked.headers.has('retry-after')]).toEqual([409, true]);
+  expect([locked.status, locked.body.type]).toEqual([409, 'urn:postroom:problem:in_progress']);
+  const seconds = Number(locked.headers.get('retry-after'));
+  expect(seconds).toBeGreaterThan(10);
+  expect(seconds).toBeLessThanOrEqual(17);
+  expect(locked.body.detail).toContain(`the key is free in ${seconds} s`);
   await setLock('-1 second');
   const again = await ada.call('POST', '/v1/api-keys', newKey, headers);
   expect(again.status).toBe(201);
   expect(again.body.id).toBe(first.body.id);
   expect(again.headers.has('idempotent-replayed')).toBe(false);
 });
+
+test('a request under way keeps its key locked, 20 s at a time, and its answer for the repeat', async () => {
+  const keys = KeyRing.parse(KeyRing.generate());
+  const slow = { tenantId: ada.tenantId, key: 'slow', fingerprint: Buffer.alloc(32) };
+  const lockEnd = async () => {
+    const { rows } = await inTenant(api.db, ada.tenantId, (tx) =>
+      sql<{ end: Date; left: number }>`
+        select locked_until as "end", extract(epoch from locked_until - now())::float8 as left
+          from idempotency_keys where key = 'slow'`.execute(tx),
+    );
+    return rows[0]!;
+  };
+  const answer = { status: 201, body: { made: 1 }, headers: {} };
+  const first = await once({ db: api.db, keys }, slow, async () => {
+    const { end, left } = await lockEnd();
+    expect(left).toBeLessThanOrEqual(20);
+    await eventually(async () => {
+      expect((await lockEnd()).end.getTime()).toBeGreaterThan(end.getTime());
+    }, 30_000);
+    return answer;
+  });
+  expect(first).toEqual(answer);
+  const repeat = await once({ db: api.db, keys }, slow, () => {
+    throw new Error('it was done before');
+  });
+  expect(repeat).toMatchObject({ status: 201, headers: { 'Idempotent-Replayed': 'true' } });
+}, 60_000);
 
 test('an empty Idempotency-Key is refused', async () => {
   const { status } = await ada.call('POST', '/v1/api-keys', newKey, { 'idempotency-key': '' });
