@@ -3,7 +3,8 @@ import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { putBlob } from '../db/queries/blobs.ts';
 import { isRunning, recordChannelState, recordImport } from '../db/queries/channel-state.ts';
-import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
+import { endWatch } from '../db/queries/channel-watch.ts';
+import { loadChannel, loadChannelOrRemains, type LoadedChannel } from '../db/queries/channels.ts';
 import {
   acquireCursor,
   advanceCursor,
@@ -25,30 +26,54 @@ import type {
   MailboxStateActivities,
   MailboxSyncActivities,
   MailboxWaitActivities,
+  Watch,
 } from '../workflows/contracts/mailbox-activities.ts';
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
+import { lookingEvery } from './mailbox-looking.ts';
+import type { ProviderOptions } from './sending.ts';
 
 /** A door is swept now and then for what a lost nudge left. */
 const DOOR_SWEEP_SECONDS = 6 * 3600;
 const POLL_SECONDS = 300;
 
-export function createMailboxStateActivities(deps: Deps): MailboxStateActivities {
+export function createMailboxStateActivities(
+  deps: Deps,
+  options: ProviderOptions = {},
+): MailboxStateActivities {
   return {
     async loadMailbox(ref): Promise<MailboxPlan> {
-      const channel = await load(deps, ref);
+      const channel = await loadChannelOrRemains(
+        deps.db,
+        deps.keys,
+        ref.tenantId as TenantId,
+        ref.channelId,
+      );
       if (!channel)
         return { desired: 'stopped', provider: '', isRead: false, canWait: false, sweepSeconds: 0 };
-      const mailbox = providerOf(channel).mailbox;
+      const { mailbox } = providerOf(channel, options);
       return {
         desired: channel.desiredState,
         provider: channel.provider,
         isRead: mailbox !== undefined,
         canWait: mailbox?.wait !== undefined,
         sweepSeconds: mailbox ? pollSeconds(channel) : DOOR_SWEEP_SECONDS,
+        polls: mailbox !== undefined && mailbox.wait === undefined,
+        renews: mailbox?.renew !== undefined,
+        watch: watchOf(channel),
+        releases: mailbox?.release !== undefined && channel.watchRenewedAt !== null,
       };
+    },
+
+    async forgetWatch(ref, why) {
+      const channel = { tenantId: ref.tenantId as TenantId, id: ref.channelId as ChannelId };
+      deps.log.warn(
+        { tenant: ref.tenantId, channel: ref.channelId, reason: why },
+        'a push subscription could not be ended at the vendor; it is left to expire',
+      );
+      await endWatch(deps.db, channel);
     },
 
     async recordMailboxState(ref, report) {
@@ -63,37 +88,45 @@ export function createMailboxStateActivities(deps: Deps): MailboxStateActivities
   };
 }
 
-export function createMailboxSyncActivities(deps: Deps): MailboxSyncActivities {
+export function createMailboxSyncActivities(
+  deps: Deps,
+  options: ProviderOptions = {},
+): MailboxSyncActivities {
   return {
     async syncMailbox(ref) {
       return providerErrors(async () => {
         const channel = await load(deps, ref);
         if (channel?.desiredState !== 'running') return { received: 0 };
         let received = await ingestStaged(deps, channel, heartbeat);
-        const provider = providerOf(channel);
+        const provider = providerOf(channel, options);
         if (!provider.mailbox) return { received };
         const call = await callOf(deps, provider, channel);
+        const oldest = new Oldest();
         for (const folder of provider.mailbox.folders(call.settings)) {
           received += await measuredCall(channel.provider, 'sync', () =>
-            syncFolder(deps, channel, provider.mailbox!, call, folder),
+            syncFolder(deps, channel, provider.mailbox!, call, folder, oldest),
           );
         }
-        return { received };
+        return { received, ...oldest.told() };
       });
     },
   };
 }
 
-export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
+export function createMailboxWaitActivities(
+  deps: Deps,
+  options: ProviderOptions = {},
+): MailboxWaitActivities {
   return {
     async waitForMail(ref, seconds) {
       return providerErrors(
         async () => {
           const channel = await load(deps, ref);
           if (channel?.desiredState !== 'running') return 'timeout';
-          const provider = providerOf(channel);
+          const provider = providerOf(channel, options);
           const mailbox = provider.mailbox;
-          if (!mailbox?.wait) return 'timeout';
+          if (!mailbox) return 'timeout';
+          const wait = mailbox.wait ?? lookingEvery(pollSeconds(channel), mailbox);
           const stop = new AbortController();
           const call = await callOf(deps, provider, channel, stop.signal);
           const until = Date.now() + seconds * 1000;
@@ -104,7 +137,7 @@ export function createMailboxWaitActivities(deps: Deps): MailboxWaitActivities {
               channel.facts.id,
               folder,
             );
-            return mailbox.wait!(call, folder, cursor, until);
+            return wait(call, folder, cursor, until);
           });
           try {
             return await Promise.race(waits);
@@ -129,6 +162,7 @@ async function syncFolder(
   mailbox: MailboxCapability<unknown>,
   call: ProviderCall<unknown>,
   folder: string,
+  oldest: Oldest,
 ): Promise<number> {
   const { tenantId, id } = channel.facts;
   const lease = await acquireCursor(deps.db, tenantId, id, folder);
@@ -173,10 +207,24 @@ async function syncFolder(
   }
 
   function hold({ sourceIds, fresh }: Staged, { items }: FetchedBatch): void {
-    for (const [place, { source }] of items.entries()) {
+    for (const [place, { source, receivedAt }] of items.entries()) {
       const id = sourceIds[place]!;
+      if (fresh.has(id)) oldest.note(receivedAt);
       if (Buffer.isBuffer(source) && fresh.has(id)) held.set(id, source);
     }
+  }
+}
+
+/** When the oldest mail of a sync reached the vendor. */
+class Oldest {
+  #at: Date | null = null;
+
+  note(at: Date): void {
+    if (this.#at === null || at < this.#at) this.#at = at;
+  }
+
+  told(): { oldestAt?: string } {
+    return this.#at === null ? {} : { oldestAt: this.#at.toISOString() };
   }
 }
 
@@ -189,17 +237,23 @@ async function inMemoryOrStored(
   return putBlob(deps.db, tenantId, source, deps.config.smtp.maxBytes);
 }
 
+function watchOf({ watchRenewedAt, watchExpiresAt }: LoadedChannel): Watch | null {
+  return watchRenewedAt && watchExpiresAt
+    ? { renewedAt: watchRenewedAt.toISOString(), expiresAt: watchExpiresAt.toISOString() }
+    : null;
+}
+
 function load(deps: Deps, ref: MailboxRef): Promise<LoadedChannel | null> {
   return loadChannel(deps.db, deps.keys, ref.tenantId as TenantId, ref.channelId);
 }
 
-function providerOf(channel: LoadedChannel): ChannelProvider {
-  const provider = findProvider(channel.provider);
+export function providerOf(channel: LoadedChannel, options: ProviderOptions): ChannelProvider {
+  const provider = (options.findProvider ?? findProvider)(channel.provider);
   if (!provider) throw new Error(`No provider is called "${channel.provider}".`);
   return provider;
 }
 
-async function callOf(
+export async function callOf(
   deps: Deps,
   provider: ChannelProvider,
   channel: LoadedChannel,
@@ -217,7 +271,7 @@ function pollSeconds(channel: LoadedChannel): number {
   return typeof seconds === 'number' ? seconds : POLL_SECONDS;
 }
 
-function heartbeat(progress?: unknown): void {
+export function heartbeat(progress?: unknown): void {
   const context = Context.current();
   context.heartbeat(progress);
   context.cancellationSignal.throwIfAborted();

@@ -35,6 +35,24 @@ export const WAIT: ActivityOptions = {
   retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
 };
 
+/** Renewing a push subscription: one or two requests; the workflow itself comes back where it fails. */
+export const RENEW: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '20 seconds',
+  // What it made is written down before anybody ends it.
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '2 seconds', maximumInterval: '15 seconds', maximumAttempts: 3 },
+};
+
+/** Ending one: tried for an hour, after which it is left to expire. */
+export const RELEASE: ActivityOptions = {
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '20 seconds',
+  scheduleToCloseTimeout: '1 hour',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry: { initialInterval: '5 seconds', maximumInterval: '5 minutes' },
+};
+
 /** Handing an answer to a provider: tried for a day, at intervals up to ten minutes; the provider's class of error ends it sooner. */
 export const SEND: ActivityOptions = {
   startToCloseTimeout: '10 minutes',

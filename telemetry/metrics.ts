@@ -67,7 +67,7 @@ export const sourcesFiltered = new Counter({
 
 export const providerSeconds = new Histogram({
   name: 'postroom_provider_duration_seconds',
-  help: 'One sync or one attempt to send, by what came of it: ok, or the class of the error (retry, wait, reauthenticate, give_up; fault: not the provider’s).',
+  help: 'One sync, one attempt to send or one renewal of push, by what came of it: ok, or the class of the error (retry, wait, reauthenticate, give_up; fault: not the provider’s).',
   labelNames: ['provider', 'operation', 'outcome'],
   buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800],
   registers: [registry],

@@ -7,6 +7,7 @@ import {
   createMailboxSyncActivities,
   createMailboxWaitActivities,
 } from '../activities/mailboxes.ts';
+import { createMailboxWatchActivities } from '../activities/mailbox-watch.ts';
 import { createSendingActivities } from '../activities/sending.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTicketActivities } from '../activities/tickets.ts';
@@ -48,7 +49,11 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
       return providers.map(({ manifest }) => ({
         queue: providerQueue(manifest.name),
         workflows: false,
-        activities: { ...createMailboxSyncActivities(deps), ...createSendingActivities(deps) },
+        activities: {
+          ...createMailboxSyncActivities(deps),
+          ...createMailboxWatchActivities(deps),
+          ...createSendingActivities(deps),
+        },
         width: 20,
       }));
     case 'tickets':

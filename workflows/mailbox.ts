@@ -14,31 +14,37 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { DATABASE, SYNC, WAIT } from '../activities/options.ts';
+import { DATABASE, RELEASE, RENEW, SYNC, WAIT } from '../activities/options.ts';
 import type {
   MailboxPlan,
   MailboxStateActivities,
   MailboxStateReport,
   MailboxSyncActivities,
   MailboxWaitActivities,
+  MailboxWatchActivities,
 } from './contracts/mailbox-activities.ts';
 import {
   CHANGED_SIGNAL,
   NUDGE_SIGNAL,
   type MailboxInput,
+  type MailboxNews,
   type MailboxRef,
 } from './contracts/mailbox.ts';
 import { providerQueue, QUEUE } from './contracts/queues.ts';
 import { SEARCH_ATTRIBUTES } from './contracts/search-attributes.ts';
+import { PushWatch } from './mailbox-watch.ts';
 
 /** One wait covers a quarter of a day: under a hundred events on an idle one. */
 const WAIT_SECONDS = 6 * 3600;
+/** Where the vendor tells of mail, sweeps are the net under it. */
+const PUSH_SWEEP_SECONDS = 4 * 3600;
 const FIRST_BACKOFF_SECONDS = 15;
 const LONGEST_BACKOFF_SECONDS = 15 * 60;
 /** Refused credentials are tried again now and then: a password may have been put right at the other end. */
 const REFUSED_RETRY_SECONDS = 3600;
 
-const { loadMailbox, recordMailboxState } = proxyLocalActivities<MailboxStateActivities>(DATABASE);
+const { loadMailbox, recordMailboxState, forgetWatch } =
+  proxyLocalActivities<MailboxStateActivities>(DATABASE);
 
 /** A channel while it is active: waits for mail or a nudge, syncs, backs off by name, and does what the admin wants. */
 export async function mailbox(input: MailboxInput): Promise<void> {
@@ -50,10 +56,15 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   let underWay = new CancellationScope();
   let shown = '';
   let told = '';
+  const push = new PushWatch(input.silent ?? false);
 
-  setHandler(defineSignal(NUDGE_SIGNAL), () => void (nudged = true));
-  setHandler(defineSignal(CHANGED_SIGNAL), () => {
+  setHandler(defineSignal<[MailboxNews?]>(NUDGE_SIGNAL), (news = {}) => {
+    nudged = true;
+    push.hear(news);
+  });
+  setHandler(defineSignal<[MailboxNews?]>(CHANGED_SIGNAL), (news = {}) => {
     changed = true;
+    push.hear(news);
     underWay.cancel();
   });
   const attention = () => nudged || changed;
@@ -63,7 +74,9 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     // The admin's change showed a state of its own: whatever is so is told anew.
     told = '';
     const plan = await loadMailbox(ref);
+    push.plan(plan);
     if (plan.desired === 'stopped') {
+      if (plan.releases) await release(plan);
       show('stopped', 'Stopped by an admin.');
       if (attention()) continue;
       await condition(allHandlersFinished);
@@ -79,7 +92,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     }
     if (workflowInfo().continueAsNewSuggested) {
       await condition(allHandlersFinished);
-      await continueAsNew<typeof mailbox>({ ...input, failures });
+      await continueAsNew<typeof mailbox>({ ...input, failures, silent: push.silent });
     }
   }
 
@@ -92,34 +105,45 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     });
     let waiting: Waiting | null = null;
     let failedWaits = 0;
+    let swept = false;
     const isOver = () => changed || workflowInfo().continueAsNewSuggested;
     while (!isOver()) {
       nudged = false;
+      const { pushes } = push;
       try {
-        await syncMailbox(ref);
+        const synced = await syncMailbox(ref);
         failures = 0;
+        if (swept) push.swept(synced, pushes);
       } catch (error) {
         if (isCancellation(error)) throw error;
         failures += 1;
         failedWaits = 0;
+        swept = false;
         await backOff(error);
         continue;
       }
-      const seconds = plan.canWait ? WAIT_SECONDS : plan.sweepSeconds;
+      if (push.isDue()) await renew(plan);
+      const isTold = push.isReliable();
+      const waits = (plan.canWait || plan.polls === true) && !isTold;
+      const seconds = isTold ? PUSH_SWEEP_SECONDS : plan.canWait ? WAIT_SECONDS : plan.sweepSeconds;
       await report({
         state: 'watching',
-        detail: plan.isRead ? 'Waiting for mail.' : 'The door is open.',
+        detail: !plan.isRead ? 'The door is open.' : push.detail(),
         error: null,
         nextSweepAt: plan.isRead ? inSeconds(seconds) : null,
       });
-      if (!plan.canWait) {
-        await condition(attention, seconds * 1000, { summary: 'next sweep' });
+      if (!waits) {
+        waiting?.stop();
+        waiting = null;
+        const ms = Math.min(seconds * 1000, push.untilDue());
+        swept = !(await condition(attention, ms, { summary: 'next sweep' }));
         continue;
       }
+      swept = false;
       // A nudge leaves the wait under way as it is: a sync beside it harms nothing.
       waiting ??= startWaiting(ref, queue);
       const current = waiting;
-      await condition(() => nudged || current.done || isOver());
+      await until(() => nudged || current.done || isOver());
       if (current.done) {
         waiting = null;
         told = '';
@@ -128,6 +152,44 @@ export async function mailbox(input: MailboxInput): Promise<void> {
         if (failedWaits > 1)
           await condition(attention, plan.sweepSeconds * 1000, { summary: 'sweep: waiting fails' });
       }
+    }
+  }
+
+  /** Until it is so, or the push subscription is due. */
+  async function until(isSo: () => boolean): Promise<void> {
+    const ms = push.untilDue();
+    if (ms === Infinity) await condition(isSo);
+    else await condition(isSo, ms, { summary: 'renewal' });
+  }
+
+  /** A mailbox whose push can't be set up is swept; what is wrong is shown, and it is tried again and again. */
+  async function renew({ provider }: MailboxPlan): Promise<void> {
+    const { renewWatch } = proxyActivities<MailboxWatchActivities>({
+      ...RENEW,
+      taskQueue: queue + providerQueue(provider),
+      summary: 'renew push',
+    });
+    try {
+      if (push.renewed(await renewWatch(ref))) nudged = true;
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      push.failed(failureOf(error).detail);
+    }
+  }
+
+  /** Ends the push subscription; where that can't be done it is left to expire. A start meanwhile comes first. */
+  async function release({ provider }: MailboxPlan): Promise<void> {
+    const { releaseWatch } = proxyActivities<MailboxWatchActivities>({
+      ...RELEASE,
+      taskQueue: queue + providerQueue(provider),
+      summary: 'end push',
+    });
+    underWay = new CancellationScope();
+    try {
+      await underWay.run(() => releaseWatch(ref));
+    } catch (error) {
+      if (isCancellation(error)) return;
+      await forgetWatch(ref, failureOf(error).detail);
     }
   }
 
@@ -159,8 +221,9 @@ export async function mailbox(input: MailboxInput): Promise<void> {
 
   async function report(next: MailboxStateReport): Promise<void> {
     show(next.state, next.detail, next.nextSweepAt);
-    if (told === next.state && next.error === null) return;
-    told = next.state;
+    const news = `${next.state} ${next.detail} ${push.isReliable() ? next.nextSweepAt : ''}`;
+    if (told === news && next.error === null) return;
+    told = news;
     // Not cancelled halfway: two local activities at once would not replay in the same order.
     await CancellationScope.nonCancellable(() => recordMailboxState(ref, next));
   }
@@ -173,6 +236,7 @@ interface WaitFailure {
 interface Waiting {
   done: boolean;
   failure: WaitFailure | null;
+  stop(): void;
 }
 
 function startWaiting(ref: MailboxRef, queuePrefix: string): Waiting {
@@ -181,16 +245,19 @@ function startWaiting(ref: MailboxRef, queuePrefix: string): Waiting {
     taskQueue: queuePrefix + QUEUE.waits,
     summary: 'wait for mail',
   });
-  const waiting: Waiting = { done: false, failure: null };
-  waitForMail(ref, WAIT_SECONDS).then(
-    () => {
-      waiting.done = true;
-    },
-    (error: unknown) => {
-      waiting.failure = { error };
-      waiting.done = true;
-    },
-  );
+  const scope = new CancellationScope();
+  const waiting: Waiting = { done: false, failure: null, stop: () => scope.cancel() };
+  scope
+    .run(() => waitForMail(ref, WAIT_SECONDS))
+    .then(
+      () => {
+        waiting.done = true;
+      },
+      (error: unknown) => {
+        waiting.failure = { error };
+        waiting.done = true;
+      },
+    );
   return waiting;
 }
 

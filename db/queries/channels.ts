@@ -5,6 +5,7 @@ import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
 import { consentedAccount, forgetTokens } from './channel-tokens.ts';
+import { forgetCredentials } from './channel-watch.ts';
 import { Pending } from './outbox.ts';
 
 export type ChannelRow = Selectable<Database['channels']>;
@@ -30,11 +31,27 @@ export interface LoadedChannel {
   readonly account: string | null;
   /** What the provider keeps of its push subscription. */
   readonly watch: unknown;
+  /** When it was last asked for, and how long it lasts; null where there is none. */
+  readonly watchRenewedAt: Date | null;
+  readonly watchExpiresAt: Date | null;
   readonly ingressTokenHash: Buffer | null;
   readonly desiredState: DesiredState;
   readonly state: string;
   readonly syncRequested: number;
   readonly version: number;
+}
+
+/** Also one that was deleted: for what its workflow still has to end. */
+export async function loadChannelOrRemains(
+  db: Db,
+  keys: KeyRing,
+  tenantId: TenantId,
+  channelId: string,
+): Promise<LoadedChannel | null> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    tx.selectFrom('channels').selectAll().where('id', '=', channelId).executeTakeFirst(),
+  );
+  return row ? openChannel(row, keys) : null;
 }
 
 /** A live channel of the tenant, or null. */
@@ -63,6 +80,8 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
     rules: row.rules,
     account: row.account,
     watch: row.watch,
+    watchRenewedAt: row.watch_renewed_at,
+    watchExpiresAt: row.watch_expires_at,
     ingressTokenHash: row.ingress_token_hash,
     desiredState: row.desired_state,
     state: row.state,
@@ -417,7 +436,7 @@ export async function requestSync(
   return { rows, pending };
 }
 
-/** Soft: its messages stay, its addresses are free again, its workflow is told to end. */
+/** Soft: its messages stay, its addresses are free again, its workflow is told to end what there is at the vendor, and itself. */
 export async function deleteChannel(
   db: Db,
   tenantId: TenantId,
@@ -431,10 +450,11 @@ export async function deleteChannel(
     await update(tx, pending, before, {
       desired_state: 'stopped',
       ...SHOWN_AT_ONCE.stopped,
-      secrets: null,
       ingress_token_hash: null,
       deleted_at: new Date(),
     });
+    // Its workflow needs them to end a push subscription, and forgets them then.
+    if (before.watch_renewed_at === null) await forgetCredentials(tx, channelId);
     return pending;
   });
 }

@@ -10,6 +10,27 @@ export interface MailboxPlan {
   readonly canWait: boolean;
   /** How long to sleep where it can't. */
   readonly sweepSeconds: number;
+  // What came later is optional: histories that were recorded before have not got it, and go their former way.
+  /** Has no wait of its own: it is waited for by looking. */
+  readonly polls?: boolean;
+  /** Has a push subscription that expires. */
+  readonly renews?: boolean;
+  /** The subscription as it was last renewed. */
+  readonly watch?: Watch | null;
+  /** Stopped, and its subscription is still to be ended at the vendor. */
+  readonly releases?: boolean;
+}
+
+/** A push subscription at the vendor; times are RFC 3339. */
+export interface Watch {
+  readonly renewedAt: string;
+  readonly expiresAt: string;
+}
+
+export interface Synced {
+  readonly received: number;
+  /** When the oldest of it reached the vendor. */
+  readonly oldestAt?: string;
 }
 
 export interface MailboxStateReport {
@@ -23,12 +44,22 @@ export interface MailboxStateReport {
 export interface MailboxStateActivities {
   loadMailbox(ref: MailboxRef): Promise<MailboxPlan>;
   recordMailboxState(ref: MailboxRef, report: MailboxStateReport): Promise<void>;
+  /** The subscription could not be ended at the vendor, and is left to expire. */
+  forgetWatch(ref: MailboxRef, why: string): Promise<void>;
 }
 
 /** On the provider's queue. */
 export interface MailboxSyncActivities {
   /** Fetches, stores and ingests all there is; returns how many messages came. */
-  syncMailbox(ref: MailboxRef): Promise<{ received: number }>;
+  syncMailbox(ref: MailboxRef): Promise<Synced>;
+}
+
+/** On the provider's queue. */
+export interface MailboxWatchActivities {
+  /** Makes or renews the push subscription; null where the settings want none. */
+  renewWatch(ref: MailboxRef): Promise<Watch | null>;
+  /** Ends it at the vendor; what a deleted channel kept for that is forgotten then. */
+  releaseWatch(ref: MailboxRef): Promise<void>;
 }
 
 /** On the queue of waits. */

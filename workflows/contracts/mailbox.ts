@@ -14,6 +14,8 @@ export interface MailboxInput extends MailboxRef {
   readonly provider: string;
   /** Carried over continue-as-new: failures in a row. */
   readonly failures?: number;
+  /** The same: push does not tell of mail. */
+  readonly silent?: boolean;
 }
 
 /** What a nudge says beside itself; older ones say nothing. */

@@ -1,0 +1,68 @@
+import { Context } from '@temporalio/activity';
+import { endWatch, keepWatch, noteRenewal } from '../db/queries/channel-watch.ts';
+import { loadChannelOrRemains, type LoadedChannel } from '../db/queries/channels.ts';
+import type { TenantId } from '../domain/ids.ts';
+import { measuredCall } from '../telemetry/provider-calls.ts';
+import type { MailboxWatchActivities } from '../workflows/contracts/mailbox-activities.ts';
+import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
+import type { Deps } from './deps.ts';
+import { providerErrors } from './failures.ts';
+import { callOf, providerOf } from './mailboxes.ts';
+import type { ProviderOptions } from './sending.ts';
+
+const SIGN_OF_LIFE_MS = 5_000;
+
+/** Push subscriptions: made, renewed and ended. On every provider's own queue. */
+export function createMailboxWatchActivities(
+  deps: Deps,
+  options: ProviderOptions = {},
+): MailboxWatchActivities {
+  return {
+    renewWatch: (ref) =>
+      alive(async () => {
+        const channel = await load(deps, ref);
+        if (channel?.desiredState !== 'running') return null;
+        const provider = providerOf(channel, options);
+        const mailbox = provider.mailbox;
+        if (!mailbox?.renew) return null;
+        await noteRenewal(deps.db, channel.facts);
+        const call = await callOf(deps, provider, channel);
+        const watch = await measuredCall(channel.provider, 'renew', () => mailbox.renew!(call));
+        if (watch === null) {
+          // One that was made before the settings wanted none.
+          if (channel.watchRenewedAt !== null) await mailbox.release?.(call);
+          await keepWatch(deps.db, channel.facts, null);
+          return null;
+        }
+        // The server's clock, by which the workflow goes.
+        const renewedAt = new Date(Context.current().info.currentAttemptScheduledTimestampMs);
+        await keepWatch(deps.db, channel.facts, { ...watch, renewedAt });
+        return { renewedAt: renewedAt.toISOString(), expiresAt: watch.expiresAt.toISOString() };
+      }),
+
+    releaseWatch: (ref) =>
+      alive(async () => {
+        const channel = await load(deps, ref);
+        if (!channel || channel.desiredState !== 'stopped') return;
+        const provider = providerOf(channel, options);
+        const call = await callOf(deps, provider, channel);
+        await provider.mailbox?.release?.(call);
+        await endWatch(deps.db, channel.facts);
+      }),
+  };
+}
+
+function load(deps: Deps, ref: MailboxRef): Promise<LoadedChannel | null> {
+  return loadChannelOrRemains(deps.db, deps.keys, ref.tenantId as TenantId, ref.channelId);
+}
+
+/** Heartbeats while the vendor is asked, so that a killed worker's attempt is taken over within seconds. */
+async function alive<T>(work: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  const beating = setInterval(() => context.heartbeat(), SIGN_OF_LIFE_MS);
+  try {
+    return await providerErrors(work);
+  } finally {
+    clearInterval(beating);
+  }
+}
