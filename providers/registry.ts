@@ -2,6 +2,7 @@ import type { ChannelProvider } from './contract.ts';
 import { gmail } from './gmail/provider.ts';
 import { imap } from './imap/provider.ts';
 import { mailgun } from './mailgun/provider.ts';
+import { microsoft365 } from './microsoft365/provider.ts';
 import { mime } from './mime/provider.ts';
 import { pop3 } from './pop3/provider.ts';
 import { postmark } from './postmark/provider.ts';
@@ -14,6 +15,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(pop3),
   registered(smtp),
   registered(mime),
+  registered(microsoft365),
   registered(mailgun),
   registered(postmark),
 ];

@@ -20,5 +20,6 @@ export const simulators: Readonly<Record<string, () => Promise<StartableSimulato
   mailgun: async () => (await import('./mailgun/startable.ts')).mailgun,
   postmark: async () => (await import('./postmark/startable.ts')).postmark,
   gmail: async () => (await import('./gmail/startable.ts')).gmail,
+  graph: async () => (await import('./graph/startable.ts')).graph,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,
 };
