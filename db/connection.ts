@@ -1,9 +1,10 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { Kysely, sql, type Transaction } from 'kysely';
 import pg from 'pg';
 import type { TenantId } from '../domain/ids.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { currentTraceparent } from '../telemetry/trace.ts';
 import type { Database } from './schema.ts';
+import { openingWith, TenantDialect } from './tenant-dialect.ts';
 
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
@@ -44,7 +45,7 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
   // The pool hears only of its idle clients: one that is lost inside a transaction, between two statements, would
   // end the process. Its next statement fails, and so the transaction does.
   pool.on('connect', (client) => client.on('error', lost));
-  return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });
+  return new Kysely<Database>({ dialect: new TenantDialect({ pool }) });
 }
 
 /**
@@ -56,15 +57,8 @@ export async function inTenant<T>(
   tenant: TenantId,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  return db.transaction().execute(async (tx) => {
-    const trace = currentTraceparent();
-    if (trace === null) await sql`select set_config('app.tenant', ${tenant}, true)`.execute(tx);
-    else
-      await sql`select set_config('app.tenant', ${tenant}, true), set_config('app.traceparent', ${trace}, true)`.execute(
-        tx,
-      );
-    return work(tx);
-  });
+  const settings = { 'app.tenant': tenant, 'app.traceparent': currentTraceparent() };
+  return openingWith(settings, () => db.transaction().execute(work));
 }
 
 /** What the transaction writes from here on belongs to the current span: where one begins in mid-transaction. */
