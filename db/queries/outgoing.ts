@@ -123,18 +123,20 @@ export async function outgoingChannel(
 
 /** Addresses at which the tenant itself receives: an answer never goes there. */
 export async function ownAddresses(tx: Tx, tenantId: TenantId): Promise<string[]> {
-  const claimed = await tx
+  const rows = await tx
     .selectFrom('channel_addresses')
     .select('address')
     .where('tenant_id', '=', tenantId)
+    .union((eb) =>
+      eb
+        .selectFrom('channels')
+        .select(sql<string>`address`.as('address'))
+        .where('tenant_id', '=', tenantId)
+        .where('deleted_at', 'is', null)
+        .where('address', 'is not', null),
+    )
     .execute();
-  const named = await tx
-    .selectFrom('channels')
-    .select('address')
-    .where('tenant_id', '=', tenantId)
-    .where('deleted_at', 'is', null)
-    .execute();
-  return [...claimed, ...named].flatMap(({ address }) => address ?? []);
+  return rows.map(({ address }) => address);
 }
 
 /** The message that an answer answers: the one named, or the customer's latest on the ticket. */
