@@ -12,7 +12,12 @@ export interface DrainActivities {
 }
 
 export function createDrainActivities(deps: Deps): DrainActivities {
-  return { drain: () => drainNow(deps) };
+  return {
+    async drain() {
+      await deps.relay.startDispatchers?.();
+      return drainNow(deps);
+    },
+  };
 }
 
 /** Hands to Temporal whatever writers could not: after a crash, or after Temporal was away. */
@@ -25,7 +30,7 @@ export async function drainNow(deps: Pick<Deps, 'db' | 'relay'>): Promise<number
     ];
     if (work.length === 0) return handed;
     for (const pending of work) {
-      await deps.relay.flush(pending);
+      await deps.relay.flush(pending, { whole: true });
       handed +=
         pending.channels.size +
         pending.ticketStarts.size +

@@ -64,7 +64,7 @@ async function main(): Promise<void> {
       data: { raisedAt, filler: FILLER },
     }));
     await inTenant(deps.db, tenantId, (tx) => writeEvents(tx, pending, events));
-    await deps.relay.flush(pending);
+    await deps.relay.flush(pending, { whole: true });
   }
 }
 

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
@@ -6,13 +5,8 @@ import {
   type Client,
 } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
-import { DeliveryGate } from './delivery-gate.ts';
 import type { TemporalTarget } from '../../config/config.ts';
 import type { Db } from '../../db/connection.ts';
-import { Coalesced } from '../../activities/coalesced.ts';
-import { markStarted } from '../../db/queries/deliveries.ts';
-import { leaveToDispatcher } from '../../db/queries/stream.ts';
-import { notifyStream } from '../../db/queries/stream-wake.ts';
 import { clearOutbox } from '../../db/queries/outbox.ts';
 import type { OutboxKind } from '../../db/schema.ts';
 import type { TenantId } from '../../domain/ids.ts';
@@ -44,19 +38,13 @@ import {
   type TicketRef,
 } from '../../workflows/contracts/ticket.ts';
 import {
-  REPLAY_SIGNAL,
-  webhookDeliveryWorkflowId,
-  webhookDeliveryWorkflowType,
-  type WebhookDeliveryInput,
-} from '../../workflows/contracts/webhook-delivery.ts';
-import {
   DISPATCHERS,
   webhookDispatcherWorkflowId,
   webhookDispatcherWorkflowType,
 } from '../../workflows/contracts/webhook-dispatcher.ts';
+import { DeliveryStarts } from './delivery-starts.ts';
+import { allBounded, isAway } from './hand-over.ts';
 
-/** So many deliveries of one endpoint waiting in this process are a burst, which is left to the dispatcher. */
-const BURST = 25;
 /** A ticket without any deadline still has its workflow: asleep until something happens. */
 const NO_DEADLINE_DELAY_MS = 365 * 24 * 3600 * 1000;
 /** Starts under way at once: more reach the server's limit no sooner. */
@@ -71,10 +59,6 @@ const AWAY_MS = 2_000;
 const MOST_LEFT = 1_000;
 const MOST_REFUSALS = 5;
 
-/** Between two notices to the dispatchers. */
-const NOTICE_GAP_MS = 5;
-
-type DeliveryItem = PendingWork['deliveries'][number];
 type Done = { kind: OutboxKind; ref: string; version: number };
 
 /** Hands committed work to Temporal. What fails stays in Postgres, where the drain finds it. */
@@ -83,31 +67,25 @@ export class TemporalRelay implements Relay {
   readonly #db: Db;
   readonly #target: TemporalTarget;
   readonly #log: Logger;
-  #eager: Client | null = null;
-  readonly #marks = new Coalesced<TenantId, string, null>(async (tenantId, ids) => {
-    await markStarted(this.#db, tenantId, ids);
-    return ids.map(() => null);
-  });
-  readonly #gate = new DeliveryGate();
-  /** This process runs deliveries, too: it hears when a first attempt has ended. */
-  #hearsEnds = false;
-  #isWaking = false;
-  #wakeAgain = false;
+  readonly #deliveries: DeliveryStarts;
   #awayUntil = 0;
   #left: PendingWork[] = [];
   readonly #refusals = new WeakMap<PendingWork, number>();
   #again: NodeJS.Timeout | null = null;
+  #isClosed = false;
 
   constructor(client: Client, db: Db, target: TemporalTarget, log: Logger) {
     this.#client = client;
     this.#db = db;
     this.#target = target;
     this.#log = log;
+    const { taskQueuePrefix } = target;
+    this.#deliveries = new DeliveryStarts({ client, db, taskQueuePrefix, log });
   }
 
   /** In a process that also runs workers: starts through their connection skip the first round trip. */
   startEagerlyBy(client: Client): void {
-    this.#eager = client;
+    this.#deliveries.startEagerlyBy(client);
   }
 
   /** Temporal did not answer a moment ago; what is flushed meanwhile is kept. */
@@ -116,16 +94,13 @@ export class TemporalRelay implements Relay {
   }
 
   firstAttempt(deliveryId: string, what: 'begun' | 'ended'): void {
-    this.#hearsEnds = true;
-    if (what === 'begun') this.#gate.begun(deliveryId);
-    else this.#gate.leave(deliveryId);
+    this.#deliveries.firstAttempt(deliveryId, what);
   }
 
-  async flush(work: PendingWork): Promise<void> {
-    if (work.streamed) this.#wakeDispatchers();
+  async flush(work: PendingWork, { whole = false } = {}): Promise<void> {
+    if (work.streamed) this.#deliveries.wakeDispatchers();
     if (this.isAway()) return this.#leave(work);
     const done: Done[] = [];
-    const started: string[] = [];
     const steps = [
       ...[...work.ticketStarts].map(([ref, item]) => async () => {
         await this.#startTicket(work.tenantId, ref, item);
@@ -146,19 +121,8 @@ export class TemporalRelay implements Relay {
       steps.map((step) => () => this.#bounded(step)),
       PARALLEL,
     );
-    const starts = (await this.#withoutBursts(work)).map((item) => async () => {
-      await this.#startInTurn(work.tenantId, item);
-      started.push(item.deliveryId);
-    });
-    if (!failures.some(isAway)) failures.push(...(await allBounded(starts, PARALLEL)));
-    if (failures.length > 0) {
-      if (failures.some(isAway)) this.#awayUntil = Date.now() + AWAY_MS;
-      this.#leave(work);
-      this.#log.warn(
-        { tenant: work.tenantId, left: failures.length, err: failures[0] },
-        'Temporal did not take all of it; the drain will hand over the rest',
-      );
-    }
+    const starting = failures.some(isAway) ? null : this.#startDeliveries(work);
+    if (failures.length > 0) this.#notTaken(work, failures);
     // A wake of a ticket that is being started is carried by the start: its workflow reads everything anew.
     for (const [ref, item] of work.ticketWakes) {
       if (
@@ -170,72 +134,34 @@ export class TemporalRelay implements Relay {
     }
     try {
       await clearOutbox(this.#db, work.tenantId as TenantId, done);
-      await Promise.all(started.map((id) => this.#marks.ask(work.tenantId as TenantId, id)));
     } catch (error) {
       this.#log.warn(
         { tenant: work.tenantId, err: error },
         'the outbox could not be cleared; its work will be handed over once more, without effect',
       );
     }
+    if (whole) await starting;
   }
 
-  /** What is to be started now. A burst is left to the dispatcher, where the endpoint is not pinned. */
-  async #withoutBursts({ tenantId, deliveries }: PendingWork): Promise<readonly DeliveryItem[]> {
-    const first = deliveries.filter((item) => !item.pinned && !item.notBefore);
-    const byEndpoint = Map.groupBy(first, (item) => item.endpointId);
-    const ids = [...byEndpoint]
-      .filter(([id, items]) => this.#gate.waitingFor(id) + items.length > BURST)
-      .flatMap(([, items]) => items.map((item) => item.deliveryId));
-    if (ids.length === 0) return deliveries;
-    try {
-      const left = await leaveToDispatcher(this.#db, tenantId as TenantId, ids);
-      if (left.size > 0) this.#wakeDispatchers();
-      return deliveries.filter((item) => !left.has(item.deliveryId));
-    } catch (error) {
-      this.#log.warn(
-        { tenant: tenantId, err: error },
-        'a burst could not be left to the dispatcher',
-      );
-      return deliveries;
-    }
+  async #startDeliveries(work: PendingWork): Promise<void> {
+    const failures = await this.#deliveries.start(work);
+    if (failures.length > 0) this.#notTaken(work, failures);
   }
 
-  /** At most a few first attempts are under way at once; what begins later takes no place. */
-  async #startInTurn(tenantId: string, item: DeliveryItem): Promise<void> {
-    if (!item.notBefore) await this.#gate.enter(item.deliveryId, item.endpointId);
-    let isUnderWay = false;
-    try {
-      const { connection } = this.#eager ?? this.#client;
-      const deadline = Date.now() + HAND_OVER_TIMEOUT_MS;
-      await connection.withDeadline(deadline, () => this.#startDelivery(tenantId, item));
-      isUnderWay = this.#hearsEnds;
-    } finally {
-      if (!isUnderWay) this.#gate.leave(item.deliveryId);
-    }
-  }
-
-  /** One notice at a time; those asked for meanwhile are one more. */
-  #wakeDispatchers(): void {
-    this.#wakeAgain = true;
-    if (!this.#isWaking) void this.#tellDispatchers();
-  }
-
-  async #tellDispatchers(): Promise<void> {
-    this.#isWaking = true;
-    while (this.#wakeAgain) {
-      this.#wakeAgain = false;
-      try {
-        await notifyStream(this.#db);
-      } catch (error) {
-        this.#log.debug({ err: error }, 'the dispatchers were not told; they look by themselves');
-      }
-      await sleep(NOTICE_GAP_MS);
-    }
-    this.#isWaking = false;
+  #notTaken(work: PendingWork, failures: readonly unknown[]): void {
+    if (this.#isClosed) return;
+    if (failures.some(isAway)) this.#awayUntil = Date.now() + AWAY_MS;
+    this.#leave(work);
+    this.#log.warn(
+      { tenant: work.tenantId, left: failures.length, err: failures[0] },
+      'Temporal did not take all of it; the drain will hand over the rest',
+    );
   }
 
   /** Stops trying; what is left stands in Postgres. */
   close(): void {
+    this.#isClosed = true;
+    this.#deliveries.close();
     if (this.#again) clearTimeout(this.#again);
     this.#again = null;
     this.#left = [];
@@ -258,14 +184,14 @@ export class TemporalRelay implements Relay {
     this.#again = null;
     this.#left = [];
     this.#awayUntil = 0;
-    for (const work of left) await this.flush(work);
+    for (const work of left) await this.flush(work, { whole: true });
   }
 
   #bounded<T>(work: () => Promise<T>): Promise<T> {
     return this.#client.connection.withDeadline(Date.now() + HAND_OVER_TIMEOUT_MS, work);
   }
 
-  /** The dispatchers live for ever; a process that works for them makes sure that they do. */
+  /** The dispatchers live for ever; a process that works for them makes sure that they do, and so does the drain. */
   async startDispatchers(): Promise<void> {
     for (const place of DISPATCHERS)
       await this.#client.workflow.start(webhookDispatcherWorkflowType, {
@@ -368,66 +294,4 @@ export class TemporalRelay implements Relay {
       staticSummary: `Mailbox (${item.provider})`,
     });
   }
-
-  async #startDelivery(tenantId: string, item: DeliveryItem): Promise<void> {
-    const input: WebhookDeliveryInput = { tenantId, deliveryId: item.deliveryId };
-    const options = {
-      workflowId: webhookDeliveryWorkflowId({ tenantId, ...item }),
-      taskQueue: this.#queue(QUEUE.deliveries),
-      args: [input] as [WebhookDeliveryInput],
-      typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: tenantId }],
-      priority: { fairnessKey: tenantId },
-      staticSummary: `${item.type} → ${item.endpointId}`,
-    };
-    if (item.run > 1) {
-      await this.#client.workflow.signalWithStart(webhookDeliveryWorkflowType, {
-        ...options,
-        signal: REPLAY_SIGNAL,
-        signalArgs: [],
-      });
-      return;
-    }
-    const startDelay = Math.max(0, (item.notBefore?.getTime() ?? 0) - Date.now());
-    try {
-      await (this.#eager ?? this.#client).workflow.start(webhookDeliveryWorkflowType, {
-        ...options,
-        ...(startDelay > 0 ? { startDelay } : { requestEagerStart: this.#eager !== null }),
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    }
-  }
-}
-
-/** Runs steps a few at a time, none once Temporal is away; returns what was thrown. */
-async function allBounded(
-  steps: readonly (() => Promise<void>)[],
-  width: number,
-): Promise<unknown[]> {
-  const failures: unknown[] = [];
-  const queue = steps.values();
-  const runners = Array.from({ length: Math.min(width, steps.length) }, async () => {
-    for (const step of queue) {
-      if (failures.some(isAway)) return;
-      try {
-        await step();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-  });
-  await Promise.all(runners);
-  return failures;
-}
-
-/** https://grpc.io/docs/guides/status-codes/ */
-const GRPC = { cancelled: 1, deadlineExceeded: 4, unavailable: 14 };
-const AWAY_CODES: readonly unknown[] = [GRPC.cancelled, GRPC.deadlineExceeded, GRPC.unavailable];
-
-/** The server gave no answer; anything else is an answer, and the item's own trouble. */
-function isAway(error: unknown): boolean {
-  return (
-    AWAY_CODES.includes((error as { code?: unknown } | null)?.code) ||
-    AWAY_CODES.includes((error as { cause?: { code?: unknown } } | null)?.cause?.code)
-  );
 }

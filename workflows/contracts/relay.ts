@@ -40,10 +40,15 @@ export interface PendingWork {
 
 /** The API's and the activities' way to Temporal. */
 export interface Relay {
-  /** Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain. */
-  flush(work: PendingWork): Promise<void>;
+  /**
+   * Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain.
+   * Deliveries are started a few at a time and nobody waits for them, except with `whole`.
+   */
+  flush(work: PendingWork, options?: { readonly whole?: boolean }): Promise<void>;
   /** A workflow's first attempt began or ended in this process, which says when the next delivery may be started. */
   firstAttempt?(deliveryId: string, what: 'begun' | 'ended'): void;
+  /** The dispatchers live for ever: starts one that was ended by hand. */
+  startDispatchers?(): Promise<void>;
   /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
   command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome>;
   /** Link into the Temporal UI. */

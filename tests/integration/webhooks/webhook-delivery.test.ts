@@ -31,7 +31,7 @@ type Given = Partial<Parameters<Webhooks['makeEndpoint']>[0]>;
 /** An endpoint at a new sink and one event for it, handed to Temporal; older endpoints are gone. */
 async function deliver(given: Given = {}, prepare: (sink: HttpSink) => void = () => undefined) {
   const { endpoint, item } = await prepared(given, prepare);
-  await webhooks.relay.flush(item.work);
+  await webhooks.relay.flush(item.work, { whole: true });
   return { endpoint, item: item.delivery };
 }
 
@@ -178,7 +178,7 @@ describe('a webhook delivery', () => {
   it('is not sent to an endpoint deleted or switched off in between, and says so', async () => {
     const gone = await prepared({}, () => undefined);
     await deleteEndpoint(webhooks.db, webhooks.tenantId, gone.endpoint.id);
-    await webhooks.relay.flush(gone.item.work);
+    await webhooks.relay.flush(gone.item.work, { whole: true });
     await webhooks.workflowOf(gone.item.delivery);
     expect(await webhooks.delivery(gone.item.delivery.deliveryId)).toMatchObject({
       status: 'failed',
@@ -191,7 +191,7 @@ describe('a webhook delivery', () => {
     const change = (is_active: boolean) =>
       updateEndpoint(webhooks.db, webhooks.keys, webhooks.tenantId, off.endpoint.id, { is_active });
     await change(false);
-    await webhooks.relay.flush(off.item.work);
+    await webhooks.relay.flush(off.item.work, { whole: true });
     await webhooks.workflowOf(off.item.delivery);
     expect(await webhooks.delivery(off.item.delivery.deliveryId)).toMatchObject({
       status: 'failed',
@@ -260,9 +260,27 @@ describe('a webhook delivery', () => {
     const mine = claimed.flatMap((work) => work.deliveries);
     expect(mine).toContainEqual(item.delivery);
     expect(await claimDeliveries(webhooks.db, 100)).toEqual([]);
-    for (const work of claimed) await webhooks.relay.flush(work);
+    for (const work of claimed) await webhooks.relay.flush(work, { whole: true });
     expect((await webhooks.workflowOf(item.delivery)).outcome).toBe('completed');
   });
+});
+
+describe('many deliveries at once to one endpoint that is slow and pinned', () => {
+  it('hold back nobody who raises an event, and all arrive', async () => {
+    if (former) await deleteEndpoint(webhooks.db, webhooks.tenantId, former);
+    sink = await httpSink();
+    sink.answerWith({ delayMs: 400 });
+    const { id } = await webhooks.makeEndpoint({ url: sink.url, delivery_mode: 'workflow' });
+    former = id;
+    const works = await Promise.all(Array.from({ length: 60 }, () => webhooks.raise()));
+    const began = performance.now();
+    await Promise.all(works.map((work) => webhooks.relay.flush(work)));
+    // Sixty through a gate for 25, each 400 ms or more.
+    expect(performance.now() - began).toBeLessThan(400);
+    await sink.waitFor(60, 60_000);
+    const ids = new Set(sink.requests.map(({ headers }) => headers['webhook-id']));
+    expect(ids.size).toBe(60);
+  }, 90_000);
 });
 
 describe('a worker killed in mid-POST', () => {
@@ -296,7 +314,7 @@ describe('a worker killed in mid-POST', () => {
 async function replay(deliveryId: string): Promise<void> {
   const pending = new Pending(webhooks.tenantId);
   expect(await replayDelivery(webhooks.db, pending, deliveryId)).toBe('replayed');
-  await webhooks.relay.flush(pending);
+  await webhooks.relay.flush(pending, { whole: true });
 }
 
 function startWorkerProcess() {
