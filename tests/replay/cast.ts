@@ -121,11 +121,12 @@ export class Cast {
     );
   }
 
-  areAllThere(chosen: Readonly<Record<string, Chooser>>): Promise<void> {
-    return this.#until(`there are ${Object.keys(chosen).join(', ')}`, async () => {
+  async areAllThere(chosen: Readonly<Record<string, Chooser>>): Promise<void> {
+    await eventually(async () => {
       const recorded = await recordedWorkflows(this.postroom.deps.client);
-      return Object.values(chosen).every((isIt) => recorded.some(isIt));
-    });
+      const missing = Object.keys(chosen).filter((name) => !recorded.some(chosen[name]!));
+      if (missing.length > 0) throw new Error(`Nothing came to be ${missing.join(', ')}.`);
+    }, PATIENCE_MS);
   }
 
   #until(what: string, isSo: () => Promise<boolean>): Promise<void> {

@@ -52,7 +52,9 @@ it('every workflow is there in each of its states', () => {
         (state) => `ticket-${state}`,
       ),
       ...['at-once', 'after-failures', 'given-up'].map((state) => `delivery-${state}`),
+      ...['first-turn', 'later-turn'].map((state) => `dispatcher-${state}`),
       'drain',
+      'sweep',
     ]),
   );
 });
@@ -61,6 +63,7 @@ it.each([
   ['mailbox-watching', '"syncMailbox"', '"fetchMailbox"'],
   ['ticket-replied', '"sendMessage"', '"deliverMessage"'],
   ['delivery-given-up', '"deliverAgain"', '"deliver"'],
+  ['dispatcher-later-turn', '"dispatch"', '"deliver"'],
 ])('a workflow that no longer fits is found out: %s', async (name, recorded, changed) => {
   expect(text(name)).toContain(recorded);
   const doctored = text(name).replaceAll(recorded, changed);

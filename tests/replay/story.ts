@@ -1,4 +1,15 @@
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createDispatcherActivities } from '../../activities/dispatcher.ts';
 import { freePort } from '../../embedded/ports.ts';
+import { workflowBundle } from '../../workers/temporal/bundle.ts';
+import { dataConverter } from '../../workers/temporal/data-converter.ts';
+import { QUEUE } from '../../workflows/contracts/queues.ts';
+import {
+  webhookDispatcherWorkflowId,
+  webhookDispatcherWorkflowType,
+} from '../../workflows/contracts/webhook-dispatcher.ts';
+import { eventually } from '../harness/eventually.ts';
+import { recordedWorkflows } from '../harness/histories.ts';
 import { Cast, type Chooser, type Login } from './cast.ts';
 
 const SECOND_OF_MINUTES = 1 / 60;
@@ -23,11 +34,15 @@ export async function live(): Promise<Story> {
   await cast.postroom.startWorkers();
   const mailboxes = await runChannels(cast);
   const tickets = await runTickets(cast);
-  await cast.postroom.deps.client.schedule.getHandle('drain').trigger();
+  const { schedule } = cast.postroom.deps.client;
+  await Promise.all(['drain', 'sweep'].map((name) => schedule.getHandle(name).trigger()));
+  const dispatchers = await runDispatchers(cast);
   const chosen: Record<string, Chooser> = {
     ...mailboxes,
     ...tickets,
     ...deliveries,
+    ...dispatchers,
+    sweep: (workflow) => workflow.type === 'sweep' && hasClosed(workflow),
     drain: (workflow) => workflow.type === 'drain' && hasClosed(workflow),
   };
   await cast.areAllThere(chosen);
@@ -74,6 +89,52 @@ async function makeEndpoints(cast: Cast): Promise<Record<string, Chooser>> {
     'delivery-at-once': await deliveryTo('/at-once', 3),
     'delivery-after-failures': await deliveryTo('/second', 3),
     'delivery-given-up': await deliveryTo('/never', 1),
+  };
+}
+
+/** One in its first turn, which lasts for hours, and one whose turns are short. */
+async function runDispatchers({ postroom }: Cast): Promise<Record<string, Chooser>> {
+  const { deps } = postroom;
+  const prefix = 'brief-';
+  const workflowId = `${prefix}${webhookDispatcherWorkflowId(0)}`;
+  const { address, namespace } = deps.config.temporal;
+  const connection = await NativeConnection.connect({ address });
+  const common = { connection, namespace, dataConverter: dataConverter(deps.keys) };
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: prefix + QUEUE.deliveries,
+      workflowBundle: await workflowBundle(),
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: prefix + QUEUE.dispatch,
+      activities: createDispatcherActivities(
+        { ...deps, databaseUrl: deps.config.databaseUrl! },
+        { turnMs: 500 },
+      ),
+    }),
+  ]);
+  const runs = workers.map((worker) => worker.run());
+  await deps.client.workflow.start(webhookDispatcherWorkflowType, {
+    workflowId,
+    taskQueue: prefix + QUEUE.deliveries,
+  });
+  const turned: Chooser = ({ workflowId: id, history }) =>
+    id === workflowId &&
+    (history.events ?? []).filter((event) => event.activityTaskCompletedEventAttributes).length > 1;
+  await eventually(async () => {
+    const recorded = await recordedWorkflows(deps.client);
+    if (!recorded.some(turned)) throw new Error('The dispatcher has had no second turn.');
+  }, 60_000);
+  for (const worker of workers) worker.shutdown();
+  await Promise.all(runs);
+  await connection.close();
+  return {
+    'dispatcher-first-turn': ({ workflowId: id, history }) =>
+      id === webhookDispatcherWorkflowId(0) &&
+      (history.events ?? []).some((event) => event.activityTaskScheduledEventAttributes),
+    'dispatcher-later-turn': turned,
   };
 }
 
@@ -126,6 +187,7 @@ async function runTickets(cast: Cast): Promise<Record<string, Chooser>> {
 
   const open = await cast.ticket('open');
   answer('open');
+  await cast.changeTicket(open, { tags: ['awake'] });
   const paused = await cast.ticket('paused');
   await cast.changeTicket(paused, { status: 'pending' });
   const replied = await cast.ticket('replied');
