@@ -10,6 +10,7 @@ import { findProvider, providers } from './registry.ts';
 const MINIMAL: Record<string, object> = {
   mailgun: { signing_key: 'k' },
   postmark: { basic_auth: { username: 'u', password: 'p' } },
+  sendgrid: { basic_auth: { username: 'u', password: 'p' } },
   imap: { host: 'h', username: 'u', password: 'p' },
   pop3: { host: 'h', username: 'u', password: 'p' },
 };

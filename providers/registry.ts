@@ -6,6 +6,7 @@ import { microsoft365 } from './microsoft365/provider.ts';
 import { mime } from './mime/provider.ts';
 import { pop3 } from './pop3/provider.ts';
 import { postmark } from './postmark/provider.ts';
+import { sendgrid } from './sendgrid/provider.ts';
 import { smtp } from './smtp/provider.ts';
 
 /** Every provider there is; adding one is one folder and one line here. */
@@ -18,6 +19,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(microsoft365),
   registered(mailgun),
   registered(postmark),
+  registered(sendgrid),
 ];
 
 const byName = new Map(

@@ -1,5 +1,5 @@
 import busboy from 'busboy';
-import { one } from './cloud-mail.ts';
+import { one, unreadable } from './cloud-mail.ts';
 import type { DoorRequest } from './contract.ts';
 
 /** A posted form, its values as bytes: what charset they are in is told elsewhere, or nowhere. */
@@ -32,6 +32,16 @@ export function readForm(request: Pick<DoorRequest, 'headers' | 'body'>): Promis
   const form = formOf(one(request.headers['content-type']) ?? '', request.body);
   read.set(request.body, form);
   return form;
+}
+
+/** As `readForm`, of an authentic call. @throws DoorRefusal 400 */
+export async function formOrRefusal(vendor: string, request: DoorRequest): Promise<VendorForm> {
+  try {
+    return await readForm(request);
+  } catch (error) {
+    if (error instanceof FormUnreadable) throw unreadable(vendor, error.message);
+    throw error;
+  }
 }
 
 /** The first value of a field, as UTF-8 text; undefined where there is none. */

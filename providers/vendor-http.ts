@@ -150,6 +150,8 @@ export interface Refusal {
   readonly class?: FailureClass;
   /** Machine-readable, from the vendor's answer: `inactive_recipient`. Default: from the status. */
   readonly code?: string;
+  /** Where the vendor tells by other means than Retry-After when it may be asked again. */
+  readonly retryAfterMs?: number;
 }
 
 /** An answer that is a refusal, classified; a 429 also keeps the other workers off for as long. */
@@ -160,7 +162,8 @@ export async function refusalFailure(
   { words, ...told }: Refusal,
 ): Promise<ProviderFailure> {
   const kind = told.class ?? classOfStatus(status);
-  const retryAfterMs = kind === 'wait' ? (retryAfter(headers) ?? WAIT_MS) : retryAfter(headers);
+  const asked = told.retryAfterMs ?? retryAfter(headers);
+  const retryAfterMs = kind === 'wait' ? (asked ?? WAIT_MS) : asked;
   if (kind === 'wait' && retryAfterMs !== undefined)
     await call.limits.pause(new Date(Date.now() + retryAfterMs));
   const said = serverWords(words);

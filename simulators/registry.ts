@@ -19,6 +19,7 @@ export interface StartedSimulator extends Pick<Simulator, 'url' | 'close'> {
 export const simulators: Readonly<Record<string, () => Promise<StartableSimulator>>> = {
   mailgun: async () => (await import('./mailgun/startable.ts')).mailgun,
   postmark: async () => (await import('./postmark/startable.ts')).postmark,
+  sendgrid: async () => (await import('./sendgrid/startable.ts')).sendgrid,
   gmail: async () => (await import('./gmail/startable.ts')).gmail,
   graph: async () => (await import('./graph/startable.ts')).graph,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,

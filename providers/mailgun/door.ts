@@ -1,10 +1,10 @@
 import { readJson, refuseOtherAddresses } from '../cloud-mail.ts';
 import type { DoorCapability, DoorReceipt, DoorRequest } from '../contract.ts';
-import { textOf } from '../vendor-form.ts';
+import { formOrRefusal, textOf } from '../vendor-form.ts';
 import type { MailgunCall } from './client.ts';
 import { recipientsOf, sourceOf } from './inbound.ts';
 import type { MailgunSettings } from './manifest.ts';
-import { formOf, isEvent, verifySignature } from './signature.ts';
+import { isEvent, verifySignature } from './signature.ts';
 import { Event, statusOf } from './statuses.ts';
 import { fetchStored } from './stored-message.ts';
 
@@ -23,7 +23,7 @@ export const door: DoorCapability<MailgunSettings> = {
 };
 
 async function receiveMail(request: DoorRequest, call: MailgunCall): Promise<DoorReceipt> {
-  const form = await formOf(request);
+  const form = await formOrRefusal('mailgun', request);
   refuseOtherAddresses('mailgun', recipientsOf(form), call.settings.allowed_addresses);
   const url = form.fields.has('body-mime') ? undefined : textOf(form, 'message-url');
   const fetched = url === undefined ? null : await fetchStored(call, url);

@@ -1,8 +1,8 @@
 import { createHash, createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { one, readJson, refuseStale, sameSecret, unreadable } from '../cloud-mail.ts';
+import { one, readJson, refuseStale, sameSecret } from '../cloud-mail.ts';
 import { DoorRefusal, type DoorRequest } from '../contract.ts';
-import { FormUnreadable, readForm, textOf, type VendorForm } from '../vendor-form.ts';
+import { formOrRefusal, textOf } from '../vendor-form.ts';
 
 /** Mailgun tries a call again for 8 hours (10, 15, 30 minutes, 1, 2, 4 hours). */
 const MOST_AGE_MS = 8.5 * 3600_000;
@@ -17,16 +17,6 @@ const Event = z.looseObject({ signature: Signature });
 
 export const isEvent = ({ headers }: DoorRequest): boolean =>
   /^application\/json\b/i.test(one(headers['content-type']) ?? '');
-
-/** @throws DoorRefusal where the body is no form */
-export async function formOf(request: DoorRequest): Promise<VendorForm> {
-  try {
-    return await readForm(request);
-  } catch (error) {
-    if (error instanceof FormUnreadable) throw unreadable('mailgun', error.message);
-    throw error;
-  }
-}
 
 /**
  * Hex HMAC-SHA256 of timestamp and token, by the webhook signing key
@@ -53,7 +43,7 @@ async function signed(request: DoorRequest): Promise<{ signature: Signature; con
     const { signature, ...said } = readJson('mailgun', request.body.toString(), Event);
     return { signature, content: hash.update(JSON.stringify(said)).digest('base64') };
   }
-  const form = await formOf(request);
+  const form = await formOrRefusal('mailgun', request);
   const signature = Signature.safeParse({
     timestamp: textOf(form, 'timestamp'),
     token: textOf(form, 'token'),

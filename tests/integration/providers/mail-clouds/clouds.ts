@@ -1,9 +1,11 @@
 import type { ChannelProvider } from '../../../../providers/contract.ts';
 import { mailgun } from '../../../../providers/mailgun/provider.ts';
 import { postmark } from '../../../../providers/postmark/provider.ts';
+import { sendgrid } from '../../../../providers/sendgrid/provider.ts';
 import type { DoorCall, MailCloud } from '../../../../simulators/mail-cloud.ts';
 import { mailgunSimulator } from '../../../../simulators/mailgun/simulator.ts';
 import { postmarkSimulator } from '../../../../simulators/postmark/simulator.ts';
+import { sendgridSimulator } from '../../../../simulators/sendgrid/simulator.ts';
 
 /** A vendor as the suites reach it. */
 export interface Cloud {
@@ -85,6 +87,47 @@ export const clouds: readonly Cloud[] = [
         'no signature': replaced(/&signature=[0-9a-f]+/, ''),
         'another recipient under the same token': replaced(/(?<=recipient=)support/, 'else'),
         'another subject under the same token': replaced(/(?<=&subject=)/, 'x'),
+      };
+    },
+  },
+  {
+    name: 'sendgrid',
+    provider: sendgrid as unknown as ChannelProvider, // as registry.ts registers it
+    modes: ['raw', 'parsed'],
+    keepsMessageId: true,
+    async start() {
+      const simulator = await sendgridSimulator();
+      const settings = {
+        parse_public_key: simulator.parsePublicKey,
+        event_public_key: simulator.eventPublicKey,
+        api_key: 'SG.key',
+        base_url: simulator.url,
+      };
+      return {
+        simulator,
+        settings,
+        refused: { ...settings, api_key: 'SG.wrong' },
+        keyless: { ...settings, api_key: undefined },
+        doorUrl: (url) => url,
+      };
+    },
+    altered: (call) => {
+      const signature = 'x-twilio-email-event-webhook-signature';
+      const timestamp = 'x-twilio-email-event-webhook-timestamp';
+      const given = call.headers[signature]!;
+      const withHeaders = (more: Record<string, string>) => ({
+        ...call,
+        headers: { ...call.headers, ...more },
+      });
+      return {
+        'no signature': withHeaders({ [signature]: '' }),
+        'no timestamp': withHeaders({ [timestamp]: '' }),
+        'another signature': withHeaders({ [signature]: given.replace(/^.{20}/, 'A'.repeat(20)) }),
+        'a signature that is none': withHeaders({ [signature]: 'x' }),
+        'another timestamp': withHeaders({
+          [timestamp]: String(Number(call.headers[timestamp]) + 1),
+        }),
+        'another body': { ...call, body: Buffer.concat([call.body, Buffer.from(' ')]) },
       };
     },
   },
