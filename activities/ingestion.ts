@@ -6,13 +6,7 @@ import type { ParsedSource } from '../db/queries/ingest-item.ts';
 import { ingestBatch } from '../db/queries/ingest.ts';
 import { setAside, stagedSource, stagedSources, type StagedSource } from '../db/queries/staged.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
-import {
-  parseMail,
-  type AttachmentSink,
-  type MailContext,
-  type ParsedMail,
-} from '../domain/mail/parse.ts';
-import type { MessageChannel } from '../domain/message.ts';
+import { parseMail, type AttachmentSink, type ParsedMail } from '../domain/mail/parse.ts';
 import {
   evaluate,
   evaluateReleased,
@@ -20,6 +14,7 @@ import {
   type Verdict,
 } from '../domain/rules/evaluate.ts';
 import { ruleFacts } from '../domain/rules/facts.ts';
+import { mailContext } from '../domain/mail/source-notes.ts';
 import { findProvider } from '../providers/registry.ts';
 import { ingestDelay, setAsideSources, sourcesFiltered } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
@@ -295,24 +290,6 @@ function verdictOn(
 ): Verdict {
   const facts = ruleFacts(mail, size);
   return meta?.released ? evaluateReleased(rules, facts) : evaluate(rules, facts);
-}
-
-/** What is known of a mail beside its bytes. */
-export function mailContext(
-  {
-    received_at: receivedAt,
-    envelope,
-    meta,
-  }: Pick<StagedSource, 'received_at' | 'envelope' | 'meta'>,
-  provider: string,
-): MailContext {
-  return {
-    receivedAt,
-    channel: provider as MessageChannel, // only mail's channels stage mail
-    ...(envelope ? { envelope: { from: envelope.from, to: [...envelope.to] } } : {}),
-    ...(meta?.oversize ? { oversize: { size: meta.size ?? null } } : {}),
-    ...(meta?.priority ? { priority: meta.priority } : {}),
-  };
 }
 
 /** Small attachments are stored with their message; a large one streams to the database as it is decoded. */

@@ -13,7 +13,8 @@ import {
 import { retrySetAside } from '../db/queries/set-aside.ts';
 import type { TenantId } from '../domain/ids.ts';
 import { parseMail, type ParsedMail } from '../domain/mail/parse.ts';
-import { keepAttachments, mailContext } from './ingestion.ts';
+import { mailContext } from '../domain/mail/source-notes.ts';
+import { keepAttachments } from './ingestion.ts';
 
 export interface ReparseOptions extends ReparseFilter {
   /** Says what would change, and changes nothing. */

@@ -153,7 +153,8 @@ function singleHeaders(req: Request): Record<string, string | undefined> {
 }
 
 function expressPath(path: string): string {
-  return path.replaceAll(/\{(\w+)\}/g, ':$1');
+  // A colon of our own (`rules:test`) is none of Express's parameters.
+  return path.replaceAll(':', '\\:').replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
 /** `/v1/channels/sync` before `/v1/channels/{id}`. */

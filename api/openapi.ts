@@ -180,5 +180,5 @@ function operationId({ method, path }: AnyRoute): string {
     .map((step) => step.replace(/^\{(\w+)\}$/, 'by-$1'));
   return [method, ...words]
     .join('-')
-    .replaceAll(/[-_](\w)/g, (_, letter: string) => letter.toUpperCase());
+    .replaceAll(/[-_:](\w)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -5,6 +5,7 @@ import {
   type ChannelRow,
   type ClaimedAddresses,
 } from '../../db/queries/channels.ts';
+import type { ChannelRules } from '../../domain/rules/schema.ts';
 import type { ChannelProvider } from '../../providers/contract.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { mergePatch, mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
@@ -59,9 +60,12 @@ export function addressesOf(
   provider: ChannelProvider,
   settings: CheckedSettings,
   written: string | null,
+  rules: Pick<ChannelRules, 'aliases'> | null = null,
 ): { address: string | null; addresses: ClaimedAddresses } {
   const implied = written ? null : (provider.manifest.addressOf?.(settings.parsed) ?? null);
-  const wanted = [written, ...aliasesOf(settings.whole)].filter((one) => one !== null);
+  const wanted = [written, ...aliasesOf(settings.whole), ...aliasesOf(rules ?? {})].filter(
+    (one) => one !== null,
+  );
   const offered = implied === null ? [] : [implied];
   return {
     address: written ?? implied,
@@ -89,13 +93,21 @@ export function tokensToForget(
 ): 'access' | 'all' | null {
   const before = mergeSecrets(row.settings, openSecrets(row, keys));
   if (isDeepStrictEqual(before, changed.whole)) return null;
-  const written = ['refresh_token', 'access_token'].some(
-    (name) => changed.whole[name] !== undefined && changed.whole[name] !== before[name],
-  );
+  const [now, then] = [writtenTokens(changed.whole), writtenTokens(before)];
+  const written = now.some((token, place) => token !== undefined && token !== then[place]);
   return written ? 'all' : 'access';
 }
 
-function aliasesOf({ aliases }: JsonObject): string[] {
+/** Where settings may hold tokens: at their top, or in `oauth`. */
+function writtenTokens(settings: JsonObject): unknown[] {
+  const oauth = settings['oauth'];
+  return [settings, typeof oauth === 'object' && oauth !== null ? oauth : {}].flatMap((place) => {
+    const { refresh_token, access_token } = place as JsonObject; // read alone
+    return [refresh_token, access_token];
+  });
+}
+
+function aliasesOf({ aliases }: { readonly aliases?: unknown }): string[] {
   return Array.isArray(aliases) ? aliases.filter((alias) => typeof alias === 'string') : [];
 }
 

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { doorAddress } from '../../db/channel-call.ts';
 import { openSecrets, type ChannelRow } from '../../db/queries/channels.ts';
+import { ChannelRules } from '../../domain/rules/schema.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
 import { mailboxWorkflowId } from '../../workflows/contracts/mailbox.ts';
@@ -33,7 +34,7 @@ const shape = {
     description: 'Paths in `settings` whose secrets are kept; they are never shown.',
     examples: [['password', 'smtp.password']],
   }),
-  rules: z.unknown().nullable(),
+  rules: ChannelRules.nullable(),
   is_active: z.boolean().meta({ description: 'False: stopped; its door refuses.' }),
   state: ChannelState,
   detail: z.string().meta({ description: 'The state in plain words.' }),
@@ -63,6 +64,9 @@ export const ChannelStatus = z
     state: ChannelState,
     detail: z.string(),
     messages_received: z.int(),
+    messages_filtered: z
+      .int()
+      .meta({ description: 'Turned away by its rules or its door, and kept in the journal.' }),
     set_aside: z.int(),
     last_message_at: Time.nullable(),
     next_sweep_at: Time.nullable(),
@@ -82,7 +86,7 @@ export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Cha
     address: row.address,
     settings: settingsInEffect(row, secrets),
     secrets_set: Object.keys(secrets),
-    rules: row.rules ?? null,
+    rules: (row.rules as ChannelRules | null) ?? null, // checkRules let it in
     is_active: row.desired_state !== 'stopped',
     state: stateOf(row),
     detail: row.detail,
@@ -102,6 +106,7 @@ export function showStatus(
     state: stateOf(row),
     detail: row.detail,
     messages_received: row.messages_received,
+    messages_filtered: row.messages_filtered,
     set_aside: setAside,
     last_message_at: row.last_message_at?.toISOString() ?? null,
     next_sweep_at: row.next_sweep_at?.toISOString() ?? null,

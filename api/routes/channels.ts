@@ -11,9 +11,11 @@ import {
   type ChannelRow,
 } from '../../db/queries/channels.ts';
 import type { TenantId } from '../../domain/ids.ts';
+import { ChannelRules } from '../../domain/rules/schema.ts';
 import { findProvider, providers } from '../../providers/registry.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
 import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
+import { checkRules } from '../channels/rules.ts';
 import {
   accountOf,
   addressesOf,
@@ -47,7 +49,6 @@ const Address = z
   .max(320)
   .regex(/^[^\s<>]+$/, 'wants a bare address or number, without name or brackets');
 const Settings = z.record(z.string(), z.unknown());
-const Rules = z.record(z.string(), z.unknown()).or(z.array(z.unknown()));
 
 const NewChannel = z
   .strictObject({
@@ -55,7 +56,7 @@ const NewChannel = z
     name: Name,
     address: Address.nullish(),
     settings: Settings.default({}),
-    rules: Rules.nullish(),
+    rules: ChannelRules.nullish(),
     is_active: z.boolean().default(true).meta({ description: 'False keeps it `stopped`.' }),
   })
   .meta({ id: 'NewChannel' });
@@ -77,7 +78,7 @@ const ChangedChannel = z
     settings: Settings.optional().meta({
       description: 'A JSON merge patch: what is left out stays, secrets too; null removes.',
     }),
-    rules: Rules.nullish(),
+    rules: ChannelRules.nullish().meta({ description: 'As a whole; null removes all.' }),
     is_active: z.boolean().optional(),
   })
   .meta({ id: 'ChangedChannel' });
@@ -98,7 +99,8 @@ export const channelRoutes: readonly AnyRoute[] = [
       const provider = providerNamed(body.provider);
       const id = newId('channel');
       const settings = checkSettings(provider, body.settings, id, deps.keys);
-      const { address, addresses } = addressesOf(provider, settings, body.address ?? null);
+      const rules = body.rules ? await checkRules(deps, tenantId, body.rules) : null;
+      const { address, addresses } = addressesOf(provider, settings, body.address ?? null, rules);
       if (addresses.wanted.length === 0 && isReachedByAddressAlone(provider))
         throw addressMissing();
 
@@ -115,7 +117,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         account: accountOf(provider, settings, address),
         settings: settings.open,
         secrets: settings.secrets,
-        rules: body.rules ?? null,
+        rules,
         ingressTokenHash: token === undefined ? null : hashSecret(token),
         desiredState: body.is_active ? 'running' : 'stopped',
         ...firstState(body.is_active, lastError),
@@ -189,13 +191,19 @@ export const channelRoutes: readonly AnyRoute[] = [
     response: WrittenChannel,
     handler: async ({ deps, tenantId, params, body }) => {
       let warnings: readonly string[] = [];
+      const rules = body.rules ? await checkRules(deps, tenantId, body.rules) : body.rules;
       const changed = await changeChannel(deps.db, tenantId, params.id, (row) => {
         const provider = providerNamed(row.provider);
         const patched = patchedSettings(row, body.settings ?? {}, deps.keys);
         const settings = checkSettings(provider, patched, row.id, deps.keys);
         warnings = settings.warnings;
         const written = body.address === undefined ? row.address : body.address;
-        const { address, addresses } = addressesOf(provider, settings, written);
+        const { address, addresses } = addressesOf(
+          provider,
+          settings,
+          written,
+          rules === undefined ? (row.rules as ChannelRules | null) : rules, // checkRules let it in
+        );
         if (addresses.wanted.length === 0 && isReachedByAddressAlone(provider))
           throw addressMissing();
         return {
@@ -210,8 +218,8 @@ export const channelRoutes: readonly AnyRoute[] = [
                 forget: tokensToForget(row, settings, deps.keys),
               }
             : {}),
-          rules: body.rules,
-          reconnects: [body.settings, body.address, body.rules].some((part) => part !== undefined),
+          rules,
+          reconnects: [body.settings, body.address].some((part) => part !== undefined),
           ...(body.is_active === undefined
             ? {}
             : { desiredState: body.is_active ? activated(row) : 'stopped' }),

@@ -4,10 +4,12 @@ import { apiKeyRoutes } from './api-keys.ts';
 import { attachmentRoutes } from './attachments.ts';
 import { calendarRoutes } from './calendars.ts';
 import { channelActionRoutes } from './channel-actions.ts';
+import { channelRulesRoutes } from './channel-rules.ts';
 import { channelRoutes } from './channels.ts';
 import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
+import { filteredRoutes } from './filtered.ts';
 import { setAsideRoutes } from './set-aside.ts';
 import { messageRoutes } from './messages.ts';
 import { slaPolicyRoutes } from './sla-policies.ts';
@@ -19,6 +21,7 @@ import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 export const routes: readonly AnyRoute[] = [
   ...channelRoutes,
   ...channelActionRoutes,
+  ...channelRulesRoutes,
   ...ticketRoutes,
   ...messageRoutes,
   ...attachmentRoutes,
@@ -27,6 +30,7 @@ export const routes: readonly AnyRoute[] = [
   ...calendarRoutes,
   ...contactRoutes,
   ...setAsideRoutes,
+  ...filteredRoutes,
   ...slaPolicyRoutes,
   ...teamRoutes,
   ...apiKeyRoutes,

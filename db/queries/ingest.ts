@@ -2,7 +2,6 @@ import { sql } from 'kysely';
 import type { MessageId, TicketId } from '../../domain/ids.ts';
 import { isFresh, loopReason } from '../../domain/loop-guard.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
-import { autoreplyRecipient, whyNoAutoreply } from '../../domain/rules/autoresponder.ts';
 import type { Filtered, Verdict } from '../../domain/rules/evaluate.ts';
 import type { TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
@@ -10,7 +9,6 @@ import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 import { insertAudit } from './audit.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
-import { queueAutoReplies, type Answerable } from './auto-replies.ts';
 import { markBounced } from './bounces.ts';
 import { writeEvents } from './events.ts';
 import { keepFiltered, type FilteredItem } from './filtered.ts';
@@ -23,14 +21,14 @@ import {
   type Placed,
 } from './ingest-item.ts';
 import { storeMessages } from './ingest-messages.ts';
+import { queueNotices } from './ingest-notices.ts';
 import { inThreadOrder, placeAll } from './ingest-places.ts';
 import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-sources.ts';
 import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
-import { oversizeOf, tellOversize } from './oversize-notice.ts';
 import { assignableTargets, type RuleTargets } from './rule-targets.ts';
 import { countSent } from './sender-hours.ts';
-import { THREAD_KEY, ThreadIndex } from './thread-index.ts';
+import { ThreadIndex } from './thread-index.ts';
 import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
 import { receivedText } from './ticket-search.ts';
@@ -124,10 +122,13 @@ class Ingestion {
     const messages = await storeMessages(this.#tx, this.#channel, placed);
     await index.store(this.#tx);
     await groups.store(this.#tx);
-    const told = new Set([
-      ...(await this.#tellOversize(placed, index, loops)),
-      ...(await this.#tellReceived(created, placed, index, loops)),
-    ]);
+    const told = await queueNotices(this.#tx, this.#channel, this.#keys, {
+      created,
+      placed,
+      index,
+      loops,
+      now: this.#now,
+    });
     await this.#announceNew(await this.#muteNew(created, loops), placed, messages, told);
     await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
@@ -176,52 +177,6 @@ class Ingestion {
     );
   }
 
-  /** Queues a notice to senders of mails too large to be fetched; returns the tickets that have one to send. */
-  async #tellOversize(
-    placed: readonly Placed[],
-    index: ThreadIndex,
-    loops: ReadonlyMap<TicketId, string>,
-  ): Promise<Set<string>> {
-    const told = new Set<string>();
-    if (!this.#channel.canSend) return told;
-    for (const { item, ticketId } of placed) {
-      const { message } = item.mail;
-      const oversize = oversizeOf(message);
-      // Never an answer to a machine, to ourselves, in a loop, or to mail of long ago that is being imported.
-      if (!oversize || ticketId === null || isAutomatic(item) || loops.has(ticketId)) continue;
-      if (index.ticket(ticketId)?.muted || index.isOurs(message.sender?.address ?? '')) continue;
-      if (!isFresh(message.timestamp, this.#now)) continue;
-      const key = this.#keys.derive(THREAD_KEY);
-      const { tenantId, id } = this.#channel;
-      const notice = { ticketId, message, size: oversize.size };
-      if (await tellOversize(this.#tx, tenantId, id, key, notice, this.#now)) told.add(ticketId);
-    }
-    return told;
-  }
-
-  /** Queues the autoresponder's answers to those who began a ticket; returns the tickets that have one to send. */
-  async #tellReceived(
-    created: readonly TicketRow[],
-    placed: readonly Placed[],
-    index: ThreadIndex,
-    loops: ReadonlyMap<TicketId, string>,
-  ): Promise<Set<string>> {
-    const { autoresponder, canSend } = this.#channel;
-    if (!autoresponder || !canSend) return new Set();
-    const rows = new Map(created.map((row) => [row.id, row]));
-    const answerable = placed.flatMap(({ item, ticketId, effect }): Answerable[] => {
-      const ticket = ticketId === null || effect !== 'create' ? undefined : rows.get(ticketId);
-      if (!ticket || loops.has(ticketId!) || oversizeOf(item.mail.message)) return [];
-      const isOurs = (to: string) =>
-        index.isOurs(to) || addressKey(to) === addressKey(this.#channel.address ?? '');
-      const reason = whyNoAutoreply({ ...item, isOurs, now: this.#now });
-      return reason === null ? [{ item, ticket, to: autoreplyRecipient(item)! }] : [];
-    });
-    const key = this.#keys.derive(THREAD_KEY);
-    return queueAutoReplies(this.#tx, this.#channel, autoresponder, key, answerable, this.#now);
-  }
-
-  /** Mutes new tickets of a loop; returns all of them as they are now. */
   async #muteNew(
     created: readonly TicketRow[],
     loops: ReadonlyMap<TicketId, string>,

@@ -1,26 +1,12 @@
 import type { ChannelId, SourceId, TenantId } from '../../domain/ids.ts';
-import type { MessagePriority } from '../../domain/message.ts';
+import type { SourceFacts } from '../../domain/mail/source-notes.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 
-/** What was known of a source when it was stored, beside its bytes. */
-export interface SourceNotes {
-  /** Only the headers were fetched, of a mail of `size` bytes. */
-  readonly oversize?: boolean;
-  readonly size?: number;
-  /** The door's word on its urgency. */
-  readonly priority?: MessagePriority;
-  /** An admin let it in: no rule turns it away. */
-  readonly released?: boolean;
-}
-
-export interface StagedSource {
+export interface StagedSource extends SourceFacts {
   readonly id: SourceId;
   readonly provider_message_id: string | null;
   readonly sha256: Buffer;
   readonly size: number;
-  readonly envelope: { readonly from: string | null; readonly to: readonly string[] } | null;
-  readonly meta: SourceNotes | null;
-  readonly received_at: Date;
   readonly staged_at: Date;
   /** The trace in which it was staged (W3C Trace Context). */
   readonly traceparent: string | null;
@@ -69,6 +55,31 @@ export async function storedRules(
     tx.selectFrom('channels').select('rules').where('id', '=', channelId).executeTakeFirst(),
   );
   return row?.rules ?? null;
+}
+
+/** A source of the channel by its own id or by that of the message it became. */
+export async function sourceOf(
+  db: Db,
+  tenantId: TenantId,
+  channelId: string,
+  id: string,
+): Promise<StagedSource | null> {
+  const row = await inTenant(db, tenantId, (tx) =>
+    selectSources(tx)
+      .where('channel_id', '=', channelId)
+      .where((eb) =>
+        eb.or([
+          eb('id', '=', id),
+          eb(
+            'id',
+            'in',
+            eb.selectFrom('messages').select('source_id').where('messages.id', '=', id),
+          ),
+        ]),
+      )
+      .executeTakeFirst(),
+  );
+  return (row as StagedSource | undefined) ?? null;
 }
 
 function selectSources(tx: Tx) {

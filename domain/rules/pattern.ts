@@ -8,11 +8,11 @@ export const PATTERN_LIMITS = {
   /** Of one pattern's text. */
   characters: 500,
   /** Instructions of one compiled pattern. */
-  program: 400,
+  program: 350,
   /** Instructions of all patterns of a channel together. */
-  programs: 3_000,
+  programs: 1_200,
   /** How much of a text patterns look at, from its beginning. */
-  text: 32_768,
+  text: 16_384,
 } as const;
 
 /** A pattern that can't be used, with the reason in plain words. */

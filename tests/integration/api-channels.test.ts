@@ -54,6 +54,7 @@ test('the status has the fields of the contract', async () => {
     state: 'connecting',
     detail: expect.any(String),
     messages_received: 0,
+    messages_filtered: 0,
     set_aside: 0,
     last_message_at: null,
     next_sweep_at: null,

@@ -1,0 +1,77 @@
+import type { TicketId } from '../../domain/ids.ts';
+import { isFresh } from '../../domain/loop-guard.ts';
+import { autoreplyRecipient, whyNoAutoreply } from '../../domain/rules/autoresponder.ts';
+import type { KeyRing } from '../../security/key-ring.ts';
+import type { Tx } from '../connection.ts';
+import { queueAutoReplies, type Answerable } from './auto-replies.ts';
+import { isAutomatic, type IngestingChannel, type Placed } from './ingest-item.ts';
+import { addressKey } from './known-contacts.ts';
+import { oversizeOf, tellOversize } from './oversize-notice.ts';
+import { THREAD_KEY, type ThreadIndex } from './thread-index.ts';
+import type { TicketRow } from './tickets.ts';
+
+interface Stored {
+  readonly created: readonly TicketRow[];
+  readonly placed: readonly Placed[];
+  readonly index: ThreadIndex;
+  /** Tickets on which a machine seems to answer. */
+  readonly loops: ReadonlyMap<TicketId, string>;
+  readonly now: Date;
+}
+
+/**
+ * Queues what the product itself says to senders: that a mail was too large, that one has come. Returns the tickets
+ * that have something to send. Nothing where the channel can't send.
+ */
+export async function queueNotices(
+  tx: Tx,
+  channel: IngestingChannel,
+  keys: KeyRing,
+  stored: Stored,
+): Promise<Set<string>> {
+  if (!channel.canSend) return new Set();
+  const key = keys.derive(THREAD_KEY);
+  const oversize = await tellOfOversize(tx, channel, key, stored);
+  const received = await tellOfReceipt(tx, channel, key, stored);
+  return new Set([...oversize, ...received]);
+}
+
+async function tellOfOversize(
+  tx: Tx,
+  { tenantId, id }: IngestingChannel,
+  key: Buffer,
+  { placed, index, loops, now }: Stored,
+): Promise<Set<string>> {
+  const told = new Set<string>();
+  for (const { item, ticketId } of placed) {
+    const { message } = item.mail;
+    const oversize = oversizeOf(message);
+    // Never an answer to a machine, to ourselves, in a loop, or to mail of long ago that is being imported.
+    if (!oversize || ticketId === null || isAutomatic(item) || loops.has(ticketId)) continue;
+    if (index.ticket(ticketId)?.muted || index.isOurs(message.sender?.address ?? '')) continue;
+    if (!isFresh(message.timestamp, now)) continue;
+    const notice = { ticketId, message, size: oversize.size };
+    if (await tellOversize(tx, tenantId, id, key, notice, now)) told.add(ticketId);
+  }
+  return told;
+}
+
+/** The autoresponder's answers to those who began a ticket. */
+async function tellOfReceipt(
+  tx: Tx,
+  channel: IngestingChannel,
+  key: Buffer,
+  { created, placed, index, loops, now }: Stored,
+): Promise<Set<string>> {
+  const { autoresponder, address } = channel;
+  if (!autoresponder) return new Set();
+  const rows = new Map(created.map((row) => [row.id, row]));
+  const isOurs = (to: string) => index.isOurs(to) || addressKey(to) === addressKey(address ?? '');
+  const answerable = placed.flatMap(({ item, ticketId, effect }): Answerable[] => {
+    const ticket = ticketId === null || effect !== 'create' ? undefined : rows.get(ticketId);
+    if (!ticket || loops.has(ticketId!) || oversizeOf(item.mail.message)) return [];
+    const reason = whyNoAutoreply({ ...item, isOurs, now });
+    return reason === null ? [{ item, ticket, to: autoreplyRecipient(item)! }] : [];
+  });
+  return queueAutoReplies(tx, channel, autoresponder, key, answerable, now);
+}
