@@ -65,7 +65,13 @@ export function passingTokens(): AccountTokens {
   let token: Promise<string> | null = null;
   return {
     access: (obtain) =>
-      (token ??= obtain({ refreshToken: null }).then(({ accessToken }) => accessToken)),
+      (token ??= obtain({ refreshToken: null }).then(
+        ({ accessToken }) => accessToken,
+        (error: unknown) => {
+          token = null; // what failed is tried anew
+          throw error;
+        },
+      )),
     refuse: () => {
       token = null;
       return Promise.resolve();
