@@ -24,9 +24,12 @@ export async function claimStreamed(
   rooms: ReadonlyMap<string, number>,
   otherRoom: number,
 ): Promise<ClaimedRow[]> {
+  // A lease that a crash of the server forgets is taken again: its commit need not wait for the disk.
   const { rows } = await sql<ClaimedRow>`
-    select * from claim_streamed(${[...rooms.keys()]}::text[], ${[...rooms.values()]}::int[],
-                                 ${otherRoom}::int, ${LEASE}::interval)`.execute(db);
+    with unhurried as materialized (select set_config('synchronous_commit', 'off', true))
+    select claimed.*
+      from unhurried, claim_streamed(${[...rooms.keys()]}::text[], ${[...rooms.values()]}::int[],
+                                     ${otherRoom}::int, ${LEASE}::interval) as claimed`.execute(db);
   return rows;
 }
 
