@@ -110,8 +110,10 @@ function waitOf({ retryAfter }: Answer, words: string): number | undefined {
 /** What an answer of the token endpoint other than 200 means (RFC 6749 §5.2). */
 export function tokenFailure(answer: Answer): ProviderFailure {
   const { status } = answer;
-  const said = (answer.body ?? {}) as { error?: string; error_description?: string };
-  const words = serverWords(said.error_description ?? said.error);
+  const said = (answer.body ?? {}) as Record<string, unknown>; // a proxy may answer anything
+  const words = serverWords(
+    [said.error_description, said.error].find((text) => typeof text === 'string'),
+  );
   const failure = (code: string, kind: FailureClass, message: string, retryAfterMs?: number) =>
     new ProviderFailure({
       code: `gmail.${code}`,
@@ -153,20 +155,28 @@ export function mayHaveHappened({ code }: ProviderFailure): boolean {
   return MAY_HAVE_ARRIVED.has(code);
 }
 
+interface Cause {
+  readonly name?: string;
+  readonly code?: string | number;
+  readonly cause?: Cause;
+}
+
 /** A request that got no answer. */
 export function lostFailure(error: unknown, url: URL): ProviderFailure {
   if (error instanceof ProviderFailure) return error;
   const failure = (code: string, kind: FailureClass, message: string) =>
     new ProviderFailure({ code: `gmail.${code}`, class: kind, message }, { cause: error });
   const port = Number(url.port) || (url.protocol === 'https:' ? 443 : 80);
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+  // A DOMException of another realm is no Error of ours: what it holds tells.
+  for (let cause = error as Cause | undefined; cause; cause = cause.cause) {
+    if (cause.name === 'TimeoutError')
+      return failure('timeout', 'retry', `${url.hostname} did not answer in time.`);
+    if (typeof cause.code === 'number') continue; // a DOMException's, which says nothing of a connection
     const problem = connectionProblem(cause, url.hostname, port);
     if (problem)
       return failure(problem.code, problem.passing ? 'retry' : 'give_up', problem.detail);
-    if ((cause as { code?: string }).code === 'UND_ERR_CONNECT_TIMEOUT')
+    if (cause.code === 'UND_ERR_CONNECT_TIMEOUT')
       return failure('unreachable', 'retry', `${url.hostname} can't be reached.`);
-    if (cause.name === 'TimeoutError')
-      return failure('timeout', 'retry', `${url.hostname} did not answer in time.`);
   }
   return failure('connection_lost', 'retry', `The connection to ${url.hostname} was lost.`);
 }

@@ -27,12 +27,13 @@ export function fetchFor(call: GmailCall): typeof fetch {
   return async (input, init = {}) => {
     const target = addressOf(call, input instanceof Request ? input.url : String(input));
     const body = await wholeBody(init.body);
+    using limit = boundedTime(call);
     try {
       const response = await call.network.fetch(target, {
         method: init.method ?? 'GET',
         headers: Object.fromEntries(new Headers(init.headers)),
         ...(body && { body }),
-        signal: AbortSignal.any([call.signal, AbortSignal.timeout(call.timeoutMs)]),
+        signal: limit.signal,
       });
       const bytes = await bounded(response, most);
       const { status, headers } = response;
@@ -42,6 +43,27 @@ export function fetchFor(call: GmailCall): typeof fetch {
       if (error instanceof AnswerTooLarge) throw error;
       throw lostFailure(error, target);
     }
+  };
+}
+
+/**
+ * Ends with the call, or after its time for one request. Held by its own timer: a signal that only
+ * `AbortSignal.any` holds may be collected as garbage, and then never ends anything.
+ */
+function boundedTime({ signal, timeoutMs }: GmailCall): Disposable & { signal: AbortSignal } {
+  const ending = new AbortController();
+  const cancel = () => ending.abort(signal.reason);
+  const timer = setTimeout(() => {
+    ending.abort(new DOMException(`No answer within ${timeoutMs} ms`, 'TimeoutError'));
+  }, timeoutMs);
+  signal.addEventListener('abort', cancel, { once: true });
+  if (signal.aborted) cancel();
+  return {
+    signal: ending.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', cancel);
+    },
   };
 }
 
