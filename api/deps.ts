@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../config/config.ts';
 import type { Db } from '../db/connection.ts';
-import type { TenantId } from '../domain/ids.ts';
+import type { LoadedChannel } from '../db/queries/channels.ts';
+import type { SourceId, TenantId } from '../domain/ids.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -19,6 +20,8 @@ export interface ApiDeps {
   readonly readiness?: () => Promise<ReadinessPart[]>;
   /** Decrypts payloads for the Temporal UI, under `/codec`. */
   readonly codec?: (req: IncomingMessage, res: ServerResponse) => void;
+  /** Ingests one staged source at once, for doors whose caller waits; left out, they answer "accepted". */
+  readonly ingestNow?: (channel: LoadedChannel, sourceId: SourceId) => Promise<void>;
   /** Checks every answer against its schema, and fails where they differ: for tests. */
   readonly checkAnswers?: boolean;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { createDocument, type CreateDocumentOptions } from 'zod-openapi';
 import { DomainEvent } from '../domain/events.ts';
+import { PushedMail } from '../domain/mail/pushed-mail.ts';
 import { Message, NormalizedMessage } from '../domain/message.ts';
 import { ProblemDocument } from './problem.ts';
 import { successStatus, type AnyRoute } from './route.ts';
@@ -34,6 +35,43 @@ const RAW_MAIL_DOOR = {
     ...Object.fromEntries(
       ['400', '401', '404', '409', '413', '503'].map((status) => [status, PROBLEM]),
     ),
+  },
+};
+
+const REAL_TIME_DOOR = {
+  operationId: 'postIngressEmail',
+  summary: 'Hand in a parsed mail and hear what became of it',
+  description:
+    'For mail platforms. The `ingress_token` of a `mime` channel names the channel. The mail is ingested within the call, with high priority; where that takes too long the answer is `accepted`, and it is ingested right after. A mail that the channel’s `sender_domains` and `subject_keywords` (both must let it in) or its rules turn away answers `filtered` and is kept in the journal (`/v1/filtered`). The same `message_id` again is answered the same, without effect. `/webhooks/email` is the same door.',
+  tags: ['Doors'],
+  security: [{ bearer: [] }],
+  requestBody: { required: true, content: { 'application/json': { schema: PushedMail } } },
+  responses: {
+    '200': {
+      description: 'Decided.',
+      content: {
+        'application/json': {
+          schema: z.union([
+            z.object({
+              status: z.literal('processed'),
+              email_id: z.string().meta({ description: 'The message’s id.' }),
+              ticket: z.object({ id: z.string(), number: z.int() }).nullable(),
+              action: z.enum(['ticket_created', 'message_added', 'ticket_reopened', 'stored']),
+            }),
+            z.object({ status: z.literal('filtered') }),
+          ]),
+        },
+      },
+    },
+    '202': {
+      description: 'Stored, and to be ingested; or set aside, to be looked at by an admin.',
+      content: {
+        'application/json': {
+          schema: z.object({ status: z.enum(['accepted', 'set_aside']), source_id: z.string() }),
+        },
+      },
+    },
+    ...Object.fromEntries(['401', '409', '413', '422', '503'].map((status) => [status, PROBLEM])),
   },
 };
 
@@ -74,6 +112,7 @@ export function openApiDocument(routes: readonly AnyRoute[], serverUrl: string) 
           ]),
         ),
         '/ingress/mime/{channel_id}': { post: RAW_MAIL_DOOR },
+        '/ingress/email': { post: REAL_TIME_DOOR },
       },
     },
     { override: openAnswers },

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { ingestSource } from '../activities/ingestion.ts';
 import { startMailDoor, type MailDoorOptions } from '../api/ingress/smtp.ts';
 import type { ReadinessPart } from '../api/deps.ts';
 import { startApi } from '../api/main.ts';
@@ -57,6 +58,7 @@ export async function startRoles(
     if (roles.includes('api')) {
       const api = await startApi({
         ...deps,
+        ingestNow: (channel, sourceId) => ingestSource(deps, channel, sourceId),
         codec: createCodecHandler(deps.keys, config.temporal.uiUrl),
         readiness,
       });

@@ -5,6 +5,7 @@ import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
 import { rawMailDoor } from './raw-mail.ts';
+import { realTimeDoor, realTimeDoors, wholeMail } from './real-time-door.ts';
 import { onlySharedDoors, sharedDoor } from './shared-door.ts';
 import { vendorDoor, wholeBody } from './vendor-door.ts';
 
@@ -12,6 +13,11 @@ import { vendorDoor, wholeBody } from './vendor-door.ts';
 export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): void {
   const vendor = [measured(find), wholeBody(deps, find), vendorDoor(deps, find)] as const;
   app.post('/ingress/mime/:channelId', measured(find), rawMailDoor(deps));
+  for (const door of realTimeDoors()) {
+    const paths = [`/ingress/${door.name}`, ...(door.aliases ?? [])];
+    app.post(paths, measured(find, door.name), wholeMail(deps, door), realTimeDoor(deps, door));
+    app.use(paths, askAgainLater(deps));
+  }
   app.get('/ingress/:provider/:channelId', ...vendor);
   app.post('/ingress/:provider/:channelId', ...vendor);
   const shared = [
@@ -26,11 +32,14 @@ export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): 
 }
 
 /** Doors that don't exist are one label: a caller's guess is no name. */
-function measured<Params extends object>(find: typeof findProvider): RequestHandler<Params> {
+function measured<Params extends object>(
+  find: typeof findProvider,
+  fixed = 'mime',
+): RequestHandler<Params> {
   return (req, res, next) => {
     const began = performance.now();
-    const { provider } = req.params as { provider?: string }; // the raw-mail door names none
-    const door = provider === undefined ? 'mime' : (find(provider)?.manifest.name ?? 'unknown');
+    const { provider } = req.params as { provider?: string }; // doors of a fixed name have none
+    const door = provider === undefined ? fixed : (find(provider)?.manifest.name ?? 'unknown');
     res.once('close', () => {
       const status = res.writableFinished ? res.statusCode : 503;
       doorAnswered(door, status < 400 ? 'accepted' : status < 500 ? 'refused' : 'later', began);

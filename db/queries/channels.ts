@@ -155,6 +155,16 @@ export async function noteNews(
   return pending;
 }
 
+/** The channel whose door a token opens, asked before any tenant is known. */
+export async function resolveIngressToken(
+  db: Db,
+  tokenHash: Buffer,
+): Promise<{ tenantId: TenantId; channelId: ChannelId } | null> {
+  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
+    select tenant_id, channel_id from resolve_ingress_token(${tokenHash})`.execute(db);
+  return rows[0] ? { tenantId: rows[0].tenant_id, channelId: rows[0].channel_id } : null;
+}
+
 export async function findChannel(
   db: Db,
   tenantId: TenantId,

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import { newId, type ChannelId, type SourceId, type TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertBlobs, type StoredBlob } from './blobs.ts';
+import { countFiltered } from './filtered.ts';
 import { asBytea, insertRows } from './insert-rows.ts';
 import { Pending } from './outbox.ts';
 
@@ -13,6 +14,8 @@ export interface Receipt {
   readonly receivedAt: Date;
   readonly envelope?: { readonly from: string | null; readonly to: readonly string[] };
   readonly meta?: Readonly<Record<string, unknown>>;
+  /** Why its door turns it away: it is kept in the journal, and never ingested. */
+  readonly turnedAway?: string;
 }
 
 export interface Staged {
@@ -44,7 +47,8 @@ export async function stageSource(
   const pending = new Pending(channel.tenantId);
   const staged = await inTenant(db, channel.tenantId, async (tx) => {
     const result = await stageReceipts(tx, channel.tenantId, channel.id, [receipt]);
-    if (result.fresh.size > 0) await pending.channel(tx, channel.id, channel.provider, false);
+    const isToIngest = result.fresh.size > 0 && receipt.turnedAway === undefined;
+    if (isToIngest) await pending.channel(tx, channel.id, channel.provider, false);
     return result;
   });
   return { sourceId: staged.sourceIds[0]!, pending };
@@ -75,6 +79,9 @@ export async function stageReceipts(
       envelope: receipt.envelope ?? null,
       meta: receipt.meta ?? null,
       received_at: receipt.receivedAt,
+      status: receipt.turnedAway === undefined ? 'staged' : 'filtered',
+      filtered:
+        receipt.turnedAway === undefined ? null : { by: 'door', detail: receipt.turnedAway },
     };
   });
   const inserted = await insertRows<{ id: SourceId }>(
@@ -85,6 +92,8 @@ export async function stageReceipts(
       returning id`,
   );
   const fresh = new Set(inserted.map((row) => row.id));
+  const turnedAway = rows.filter(({ id, filtered }) => filtered !== null && fresh.has(id));
+  if (turnedAway.length > 0) await countFiltered(tx, channelId, turnedAway.length);
   const known = await knownIds(
     tx,
     channelId,

@@ -32,7 +32,6 @@ const Address = z
     ),
   ])
   .meta({ description: '`Ada <ada@example.com>`, or {email, name}.' });
-type Address = z.output<typeof Address>;
 
 const Addresses = z.union([Address.transform((one) => [one]), z.array(Address).max(1000)]);
 const Ids = z.union([z.string().max(100_000), z.array(z.string().max(1000)).max(1000)]);
@@ -169,10 +168,10 @@ export async function asRawMail(mail: PushedMail): Promise<Buffer> {
   const messageId = messageIdOf(mail);
   const date = readDate(mail.date ?? headerOf(mail, 'date') ?? '');
   const whole = await new MailComposer({
-    from: addressee(mail.from),
-    to: mail.to.map(addressee),
-    cc: mail.cc.map(addressee),
-    replyTo: mail.reply_to.map(addressee),
+    from: mail.from,
+    to: mail.to,
+    cc: mail.cc,
+    replyTo: mail.reply_to,
     subject: mail.subject,
     text: mail.text ?? (mail.html === undefined ? '' : undefined),
     html: mail.html,
@@ -207,10 +206,6 @@ function withoutInvented(whole: Buffer, noId: boolean, noDate: boolean): Buffer 
     .split(/\r\n(?![ \t])/)
     .filter((line) => !(noId && /^message-id:/i.test(line)) && !(noDate && /^date:/i.test(line)));
   return Buffer.concat([Buffer.from(kept.join('\r\n'), 'latin1'), whole.subarray(end)]);
-}
-
-function addressee(address: Address): string | { name: string; address: string } {
-  return address;
 }
 
 function headerOf({ headers }: Pick<PushedMail, 'headers'>, name: string): string | undefined {

@@ -1,6 +1,7 @@
 import { DoorRefusal, type ChannelProvider } from '../contract.ts';
 import { submit } from '../submission.ts';
 import { validateOutgoing } from '../submission-trial.ts';
+import { realTime } from './real-time.ts';
 import { manifest, type MimeSettings } from './manifest.ts';
 
 export const mime: ChannelProvider<MimeSettings> = {
@@ -23,5 +24,6 @@ export const mime: ChannelProvider<MimeSettings> = {
       return { sources: [{ source: body, providerMessageId: null, receivedAt }] };
     },
   },
+  realTime,
   sender: { send: submit },
 };

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join, resolve } from 'node:path';
+import { ingestSource } from '../../activities/ingestion.ts';
 import { startApi } from '../../api/main.ts';
 import { loadConfig } from '../../config/config.ts';
 import { createApiKey, ensureTenant } from '../../db/queries/tenants.ts';
@@ -52,7 +53,10 @@ export async function installation(name = 'test'): Promise<Installation> {
   const deps = openDeps(loadConfig(env), createLogger('error'));
   const tenantId = await ensureTenant(deps.db, name);
   const { key } = await createApiKey(deps.db, tenantId, 'test', ['*']);
-  const api = await startApi(deps);
+  const api = await startApi({
+    ...deps,
+    ingestNow: (channel, sourceId) => ingestSource(deps, channel, sourceId),
+  });
   const workers = new Set<WorkerProcess>();
   return {
     deps,
