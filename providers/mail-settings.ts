@@ -68,11 +68,18 @@ export const OutgoingServer = z
     ...serverFields,
     username: credentialText.optional().meta({ description: 'Left out: no login is tried.' }),
     password: credentialText.optional(),
+    oauth: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Log in by the channel’s `oauth` instead of a password.' }),
   })
-  .refine((server) => (server.username === undefined) === (server.password === undefined), {
-    path: ['password'],
-    error: 'username and password are wanted together',
-  })
+  .refine(
+    ({ username, password, oauth }) =>
+      oauth === true
+        ? password === undefined
+        : (username === undefined) === (password === undefined),
+    { path: ['password'], error: 'username and password are wanted together, or oauth alone' },
+  )
   .meta({ id: 'OutgoingServer', description: 'Submission server that answers are sent by.' });
 export type OutgoingServer = z.infer<typeof OutgoingServer>;
 
@@ -139,12 +146,14 @@ export function serverWarnings(
     readonly security: MailSecurity;
     readonly verify_tls: boolean;
     readonly password?: string;
+    readonly oauth?: unknown;
   },
 ): string[] {
   const warnings: string[] = [];
-  if (server.security === 'none' && server.password !== undefined)
+  const secret = server.oauth ? 'the access token' : 'the password';
+  if (server.security === 'none' && (server.oauth || server.password !== undefined))
     warnings.push(
-      `${title} is used without TLS: the password and all mail travel in plain. Use security "tls" or "starttls" where the server offers it.`,
+      `${title} is used without TLS: ${secret} and all mail travel in plain. Use security "tls" or "starttls" where the server offers it.`,
     );
   if (server.security !== 'none' && !server.verify_tls)
     warnings.push(

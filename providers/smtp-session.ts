@@ -1,11 +1,15 @@
 import type { Readable } from 'node:stream';
 import SMTPConnection, {
+  type SMTPConnectionAuth,
   type SMTPConnectionSendInfo,
   type SMTPEnvelope,
 } from 'nodemailer/lib/smtp-connection';
+import XOAuth2 from 'nodemailer/lib/xoauth2';
+import { ProviderFailure } from '../domain/failure.ts';
 import { checkedServer } from './connect.ts';
 import type { ProviderCall } from './contract.ts';
 import { withHeartbeats } from './heartbeats.ts';
+import { loginWith, type Credentials, type WithOauth } from './mail-oauth.ts';
 import { portOf, type OutgoingServer } from './mail-settings.ts';
 
 /** A server that scans mail may be long about its answer, and giving up early sends twice (RFC 5321 §4.5.3.2.6). */
@@ -20,29 +24,58 @@ export interface SmtpSession {
  * A cancelled call closes the connection, unless the mail's end is out: then the answer is waited for.
  */
 export async function withSubmission<T>(
-  call: ProviderCall<unknown>,
+  call: ProviderCall<WithOauth>,
   server: OutgoingServer,
   end: { readonly isOpen: boolean },
   use: (session: SmtpSession) => Promise<T>,
 ): Promise<T> {
-  const connection = await prepared(call, server);
-  const failed = failureOf(connection);
-  const close = () => {
-    if (!end.isOpen) connection.close();
+  const connected = async (credentials: Credentials | null) => {
+    const connection = await prepared(call, server);
+    const failed = failureOf(connection);
+    const close = () => {
+      if (!end.isOpen) connection.close();
+    };
+    call.signal.addEventListener('abort', close, { once: true });
+    try {
+      const login = loginOf(call, server, credentials);
+      const result = await withHeartbeats(call, () =>
+        Promise.race([failed, conversation(connection, login, use)]),
+      );
+      connection.quit();
+      return result;
+    } catch (error) {
+      connection.close();
+      throw error;
+    } finally {
+      call.signal.removeEventListener('abort', close);
+    }
   };
-  call.signal.addEventListener('abort', close, { once: true });
-  try {
-    const result = await withHeartbeats(call, () =>
-      Promise.race([failed, conversation(connection, server, use)]),
-    );
-    connection.quit();
-    return result;
-  } catch (error) {
-    connection.close();
-    throw error;
-  } finally {
-    call.signal.removeEventListener('abort', close);
+  if (server.oauth !== true) return connected(null);
+  if (!call.settings.oauth) throw noOauth();
+  // A refused login alone is tried again: by then nothing was sent.
+  return loginWith(call, connected, (error) => (error as { code?: string }).code === 'EAUTH');
+}
+
+/** What nodemailer logs in by; null where no login is wanted. */
+function loginOf(
+  { settings }: ProviderCall<WithOauth>,
+  { username, password }: OutgoingServer,
+  credentials: Credentials | null,
+): SMTPConnectionAuth | null {
+  if (credentials && 'accessToken' in credentials) {
+    const user = username ?? settings.username ?? '';
+    return { user, oauth2: new XOAuth2({ user, accessToken: credentials.accessToken }) };
   }
+  return username === undefined ? null : { user: username, pass: password };
+}
+
+function noOauth(): ProviderFailure {
+  return new ProviderFailure({
+    code: 'smtp.no_oauth',
+    class: 'give_up',
+    message:
+      'The outgoing server is to be logged in to by OAuth, and the channel has no "oauth": set it, or username and password of the outgoing server.',
+  });
 }
 
 async function prepared(
@@ -77,13 +110,11 @@ function failureOf(connection: SMTPConnection): Promise<never> {
 
 async function conversation<T>(
   connection: SMTPConnection,
-  server: OutgoingServer,
+  login: SMTPConnectionAuth | null,
   use: (session: SmtpSession) => Promise<T>,
 ): Promise<T> {
   await answered<void>((done) => connection.connect(done));
-  const { username, password } = server;
-  if (username !== undefined)
-    await answered((done) => connection.login({ user: username, pass: password }, done));
+  if (login) await answered((done) => connection.login(login, done));
   return use({
     send: (envelope, mail) => answered((done) => connection.send(envelope, mail, done)),
   });

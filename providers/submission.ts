@@ -3,12 +3,13 @@ import MailComposer from 'nodemailer/lib/mail-composer';
 import { ProviderFailure } from '../domain/failure.ts';
 import { composeReply } from '../domain/mail/compose.ts';
 import type { OutgoingMessage, ProviderCall, SendReceipt } from './contract.ts';
+import type { WithOauth } from './mail-oauth.ts';
 import type { OutgoingServer } from './mail-settings.ts';
 import { smtpFailure } from './smtp-failure.ts';
 import { withSubmission } from './smtp-session.ts';
 
 /** Settings of every channel that answers by a submission server. */
-export interface WithOutgoing {
+export interface WithOutgoing extends WithOauth {
   readonly smtp?: OutgoingServer;
 }
 

@@ -1,6 +1,7 @@
 import { ImapFlow, type MailboxObject } from 'imapflow';
 import type { ProviderCall } from '../contract.ts';
 import { checkedServer } from '../connect.ts';
+import { loginWith, type Credentials } from '../mail-oauth.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { portOf } from '../mail-settings.ts';
 import { imapFailure } from './failure.ts';
@@ -20,36 +21,50 @@ export async function connect(call: ImapCall): Promise<ImapFlow> {
   const { settings } = call;
   call.signal.throwIfAborted();
   try {
-    const server = await checkedServer(call.network, settings);
-    const client = new ImapFlow({
-      host: server.address,
-      port: portOf('imap', settings),
-      secure: settings.security === 'tls',
-      // undefined would upgrade where the server offers it: true insists, false never does.
-      doSTARTTLS: settings.security === 'tls' ? undefined : settings.security === 'starttls',
-      servername: server.servername,
-      tls: server.tls,
-      auth: { user: settings.username, pass: settings.password },
-      clientInfo: { name: 'Postroom' },
-      logger: false,
-      disableAutoIdle: true,
-      disableCompression: true,
-      connectionTimeout: call.timeoutMs,
-      greetingTimeout: call.timeoutMs,
-      socketTimeout: call.timeoutMs,
-      maxLiteralSize: (call.maxBytes ?? DEFAULT_MAX_BYTES) + SLACK_BYTES,
-    });
-    // Without a listener a lost connection ends the process; the command under way gets the error too.
-    client.on('error', (error) => call.log.debug({ err: error }, 'imap connection failed'));
-    const close = () => client.close();
-    call.signal.addEventListener('abort', close, { once: true });
-    client.once('close', () => call.signal.removeEventListener('abort', close));
-    await withHeartbeats(call, () => client.connect());
-    return client;
+    return await loginWith(
+      call,
+      (credentials) => loggedIn(call, credentials),
+      (error) => imapFailure(error, settings).class === 'reauthenticate',
+    );
   } catch (error) {
     call.signal.throwIfAborted();
     throw imapFailure(error, settings);
   }
+}
+
+async function loggedIn(call: ImapCall, credentials: Credentials): Promise<ImapFlow> {
+  const { settings } = call;
+  const server = await checkedServer(call.network, settings);
+  const client = new ImapFlow({
+    host: server.address,
+    port: portOf('imap', settings),
+    secure: settings.security === 'tls',
+    // undefined would upgrade where the server offers it: true insists, false never does.
+    doSTARTTLS: settings.security === 'tls' ? undefined : settings.security === 'starttls',
+    servername: server.servername,
+    tls: server.tls,
+    auth: {
+      user: settings.username,
+      ...('accessToken' in credentials
+        ? { accessToken: credentials.accessToken }
+        : { pass: credentials.password }),
+    },
+    clientInfo: { name: 'Postroom' },
+    logger: false,
+    disableAutoIdle: true,
+    disableCompression: true,
+    connectionTimeout: call.timeoutMs,
+    greetingTimeout: call.timeoutMs,
+    socketTimeout: call.timeoutMs,
+    maxLiteralSize: (call.maxBytes ?? DEFAULT_MAX_BYTES) + SLACK_BYTES,
+  });
+  // Without a listener a lost connection ends the process; the command under way gets the error too.
+  client.on('error', (error) => call.log.debug({ err: error }, 'imap connection failed'));
+  const close = () => client.close();
+  call.signal.addEventListener('abort', close, { once: true });
+  client.once('close', () => call.signal.removeEventListener('abort', close));
+  await withHeartbeats(call, () => client.connect());
+  return client;
 }
 
 /** Opens a connection for `work` and ends it in any case; a cut is classified. @throws ProviderFailure */

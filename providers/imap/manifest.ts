@@ -3,21 +3,26 @@ import type { ProviderManifest } from '../contract.ts';
 import {
   batchSizeField,
   clockworkFields,
-  credentialText,
   FolderName,
   importSinceField,
   outgoingEnvironment,
   outgoingFields,
   outgoingWarnings,
-  serverFields,
   serverWarnings,
 } from '../mail-settings.ts';
+import {
+  checkLogin,
+  loginEnvironment,
+  loginFields,
+  loginSecrets,
+  mailboxServerFields,
+  withPreset,
+} from '../mail-login.ts';
 
 export const ImapSettings = z
   .strictObject({
-    ...serverFields,
-    username: credentialText,
-    password: credentialText,
+    ...mailboxServerFields,
+    ...loginFields,
     folder: FolderName.or(z.array(FolderName).min(1).max(50))
       .default('INBOX')
       .meta({ description: 'Folder to read, or several.' }),
@@ -38,6 +43,8 @@ export const ImapSettings = z
     ...clockworkFields,
     ...outgoingFields,
   })
+  .overwrite((settings) => withPreset('imap', settings))
+  .superRefine(checkLogin)
   .refine((settings) => settings.after !== 'move' || settings.move_to !== undefined, {
     path: ['move_to'],
     error: '`after: move` wants a folder in move_to',
@@ -59,7 +66,7 @@ export const manifest: ProviderManifest<ImapSettings> = {
   name: 'imap',
   title: 'IMAP mailbox',
   settings: ImapSettings,
-  secrets: ['password', 'smtp.password'],
+  secrets: loginSecrets,
   environment: {
     IMAP_HOST: 'host',
     IMAP_PORT: 'port',
@@ -71,6 +78,7 @@ export const manifest: ProviderManifest<ImapSettings> = {
     IMAP_MOVE_TO: 'move_to',
     IMAP_IMPORT_SINCE: 'import_since',
     IMAP_POLL_SECONDS: 'poll_seconds',
+    ...loginEnvironment('IMAP'),
     ...outgoingEnvironment('IMAP_SMTP'),
   },
   addressOf: ({ username }) => (username.includes('@') ? username : null),

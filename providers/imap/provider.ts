@@ -1,4 +1,5 @@
 import type { ChannelProvider } from '../contract.ts';
+import { mailConsent } from '../mail-oauth.ts';
 import { foldersOf, manifest, type ImapSettings } from './manifest.ts';
 import { send } from './send.ts';
 import { findSent } from './sent-copy.ts';
@@ -9,6 +10,7 @@ import { waitForMail } from './wait.ts';
 export const imap: ChannelProvider<ImapSettings> = {
   manifest,
   validate,
+  consent: mailConsent(),
   mailbox: { folders: foldersOf, fetch: fetchMail, wait: waitForMail, findSent },
   sender: { send },
 };

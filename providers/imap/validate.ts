@@ -1,6 +1,7 @@
 import type { ImapFlow } from 'imapflow';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
+import { oauthProblem } from '../mail-oauth.ts';
 import { validateOutgoing } from '../submission-trial.ts';
 import { openFolder, withConnection, type ImapCall } from './client.ts';
 import { foldersOf, manifest } from './manifest.ts';
@@ -84,5 +85,10 @@ const PLACE: Record<string, { step: string; pointer: string }> = {
 
 function problemOf(failure: ProviderFailure): ValidationProblem {
   const place = PLACE[failure.code.replace(/^imap\./, '')];
-  return { ...(place ?? { step: 'port', pointer: '/settings/host' }), detail: failure.message };
+  return (
+    oauthProblem(failure) ?? {
+      ...(place ?? { step: 'port', pointer: '/settings/host' }),
+      detail: failure.message,
+    }
+  );
 }

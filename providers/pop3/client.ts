@@ -1,6 +1,7 @@
 import { checkedServer } from '../connect.ts';
 import type { ProviderCall } from '../contract.ts';
 import { withHeartbeats } from '../heartbeats.ts';
+import { loginWith, type Credentials } from '../mail-oauth.ts';
 import { portOf } from '../mail-settings.ts';
 import { pop3Failure } from './failure.ts';
 import type { Pop3Settings } from './manifest.ts';
@@ -18,14 +19,20 @@ export async function connect(call: Pop3Call): Promise<Pop3Session> {
   const { settings } = call;
   call.signal.throwIfAborted();
   try {
-    return await withHeartbeats(call, () => loggedIn(call));
+    return await withHeartbeats(call, () =>
+      loginWith(
+        call,
+        (credentials) => loggedIn(call, credentials),
+        (error) => pop3Failure(error, settings).class === 'reauthenticate',
+      ),
+    );
   } catch (error) {
     call.signal.throwIfAborted();
     throw pop3Failure(error, settings);
   }
 }
 
-async function loggedIn(call: Pop3Call): Promise<Pop3Session> {
+async function loggedIn(call: Pop3Call, credentials: Credentials): Promise<Pop3Session> {
   const { settings } = call;
   const server = await checkedServer(call.network, settings);
   const { security } = settings;
@@ -40,7 +47,9 @@ async function loggedIn(call: Pop3Call): Promise<Pop3Session> {
   });
   try {
     await session.connect();
-    await session.login(settings.username, settings.password);
+    if ('accessToken' in credentials)
+      await session.loginByToken(settings.username, credentials.accessToken);
+    else await session.login(settings.username, credentials.password);
     return session;
   } catch (error) {
     session.destroy();

@@ -2,21 +2,26 @@ import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
 import {
   clockworkFields,
-  credentialText,
   importSinceField,
   batchSizeField,
   outgoingEnvironment,
   outgoingFields,
   outgoingWarnings,
-  serverFields,
   serverWarnings,
 } from '../mail-settings.ts';
+import {
+  checkLogin,
+  loginEnvironment,
+  loginFields,
+  loginSecrets,
+  mailboxServerFields,
+  withPreset,
+} from '../mail-login.ts';
 
 export const Pop3Settings = z
   .strictObject({
-    ...serverFields,
-    username: credentialText,
-    password: credentialText,
+    ...mailboxServerFields,
+    ...loginFields,
     after: z
       .enum(['leave', 'delete'])
       .default('leave')
@@ -26,6 +31,8 @@ export const Pop3Settings = z
     ...clockworkFields,
     ...outgoingFields,
   })
+  .overwrite((settings) => withPreset('pop3', settings))
+  .superRefine(checkLogin)
   .meta({ id: 'Pop3Settings' });
 export type Pop3Settings = z.infer<typeof Pop3Settings>;
 
@@ -33,7 +40,7 @@ export const manifest: ProviderManifest<Pop3Settings> = {
   name: 'pop3',
   title: 'POP3 mailbox',
   settings: Pop3Settings,
-  secrets: ['password', 'smtp.password'],
+  secrets: loginSecrets,
   environment: {
     POP3_HOST: 'host',
     POP3_PORT: 'port',
@@ -43,6 +50,7 @@ export const manifest: ProviderManifest<Pop3Settings> = {
     POP3_AFTER: 'after',
     POP3_IMPORT_SINCE: 'import_since',
     POP3_POLL_SECONDS: 'poll_seconds',
+    ...loginEnvironment('POP3'),
     ...outgoingEnvironment('POP3_SMTP'),
   },
   addressOf: ({ username }) => (username.includes('@') ? username : null),

@@ -1,4 +1,5 @@
 import type { ChannelProvider } from '../contract.ts';
+import { mailConsent } from '../mail-oauth.ts';
 import { submit } from '../submission.ts';
 import { manifest, type Pop3Settings } from './manifest.ts';
 import { fetchMail } from './sync.ts';
@@ -11,6 +12,7 @@ const FOLDER = 'INBOX';
 export const pop3: ChannelProvider<Pop3Settings> = {
   manifest,
   validate,
+  consent: mailConsent(),
   mailbox: { folders: () => [FOLDER], fetch: fetchMail, wait: waitForMail },
   sender: { send: submit },
 };

@@ -111,15 +111,31 @@ export class Pop3Session extends Pop3Command {
   }
 
   /**
-   * AUTH XOAUTH2 in two steps, because a token is longer than a command may be (RFC 5034 §4).
-   * Source: developers.google.com/workspace/gmail/imap/xoauth2-protocol
+   * By XOAUTH2 (developers.google.com/workspace/gmail/imap/xoauth2-protocol), or OAUTHBEARER (RFC 7628) where the
+   * server has that alone; in two steps, because a token is longer than a command may be (RFC 5034 §4).
    */
   async loginByToken(username: string, accessToken: string): Promise<void> {
-    await this.command('AUTH', 'XOAUTH2');
-    const response = `user=${username}\x01auth=Bearer ${accessToken}\x01\x01`;
+    const mechanisms = await this.#mechanisms();
+    const isBearer = mechanisms.has('OAUTHBEARER') && !mechanisms.has('XOAUTH2');
+    const begin = isBearer ? `n,a=${username},` : `user=${username}`;
+    await this.command('AUTH', isBearer ? 'OAUTHBEARER' : 'XOAUTH2');
+    const response = `${begin}\x01auth=Bearer ${accessToken}\x01\x01`;
     await this.command(Buffer.from(response).toString('base64'));
-    // A refusal is told as one more challenge, and ends with an empty answer.
-    if (this.#isContinuation) await this.command('');
+    // A refusal is told as one more challenge, and ends with an empty answer (OAUTHBEARER: with a lone 0x01).
+    if (this.#isContinuation) await this.command(isBearer ? 'AQ==' : '');
+  }
+
+  /** What CAPA names after SASL (RFC 2449 §6.3); nothing where the server has no CAPA. */
+  async #mechanisms(): Promise<ReadonlySet<string>> {
+    try {
+      const [, content] = await this.command('CAPA');
+      let text = '';
+      for await (const piece of content as AsyncIterable<Buffer>) text += piece.toString('latin1');
+      return new Set(/^SASL +(.*)$/im.exec(text)?.[1]?.toUpperCase().split(/\s+/));
+    } catch (error) {
+      if (error instanceof Pop3Refusal) return new Set();
+      throw error;
+    }
   }
 
   destroy(): void {

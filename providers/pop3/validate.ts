@@ -1,5 +1,6 @@
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
+import { oauthProblem } from '../mail-oauth.ts';
 import { validateOutgoing } from '../submission-trial.ts';
 import { withSession, type Pop3Call } from './client.ts';
 import { listMails } from './listing.ts';
@@ -47,5 +48,10 @@ const PLACE: Record<string, { step: string; pointer: string }> = {
 
 function problemOf(failure: ProviderFailure): ValidationProblem {
   const place = PLACE[failure.code.replace(/^pop3\./, '')];
-  return { ...(place ?? { step: 'port', pointer: '/settings/host' }), detail: failure.message };
+  return (
+    oauthProblem(failure) ?? {
+      ...(place ?? { step: 'port', pointer: '/settings/host' }),
+      detail: failure.message,
+    }
+  );
 }

@@ -17,12 +17,14 @@ export interface DovecotConfigurationInput {
   /** Names of the user who starts it and its group, for its inner processes where that is not root. */
   readonly user: string;
   readonly group: string;
+  /** Where OAuth tokens are asked about (RFC 7662); without it none is taken. */
+  readonly introspectionUrl?: string;
 }
 
 /** dovecot.conf, whole: nothing of the machine's own configuration is read. */
 export function dovecotConfiguration(version: string, input: DovecotConfigurationInput): string {
   const older = version.startsWith('2.3.');
-  return `${older ? settingsOf23(input) : settingsOf24(input)}${services(input)}${input.root ? '' : unprivileged(input)}`;
+  return `${older ? settingsOf23(input) : settingsOf24(input)}${oauth(input, older)}${services(input)}${input.root ? '' : unprivileged(input)}`;
 }
 
 function settingsOf23({ folder, certificate, owner }: DovecotConfigurationInput): string {
@@ -71,14 +73,48 @@ userdb static {
 `;
 }
 
-function services({ folder, ports }: DovecotConfigurationInput): string {
+/** Settings of version 2.3's oauth2 database, which has a file of its own. */
+export function oauthDatabase(introspectionUrl: string): string {
+  return `
+introspection_url = ${introspectionUrl}
+introspection_mode = post
+force_introspection = yes
+username_attribute = username
+active_attribute = active
+active_value = true
+`;
+}
+
+function oauth({ folder, introspectionUrl }: DovecotConfigurationInput, older: boolean): string {
+  if (introspectionUrl === undefined) return '';
+  if (older)
+    return `
+passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = ${folder}/oauth2.conf
+}
+`;
+  return `
+oauth2 {
+  introspection_url = ${introspectionUrl}
+  introspection_mode = post
+  force_introspection = yes
+  username_attribute = username
+  active_attribute = active
+  active_value = true
+}
+`;
+}
+
+function services({ folder, ports, introspectionUrl }: DovecotConfigurationInput): string {
   return `
 base_dir = ${folder}/run
 state_dir = ${folder}/state
 log_path = ${folder}/dovecot.log
 listen = 127.0.0.1
 ssl = yes
-auth_mechanisms = plain login
+auth_mechanisms = plain login${introspectionUrl === undefined ? '' : ' xoauth2 oauthbearer'}
 auth_failure_delay = 0
 mail_max_userip_connections = 100
 mailbox_idle_check_interval = 5 secs

@@ -19,7 +19,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../embedded/ports.ts';
 import { startTethered, type Tethered } from '../../embedded/tether.ts';
 import { makeCertificate } from './certificate.ts';
-import { dovecotConfiguration, type DovecotPorts } from './dovecot-configuration.ts';
+import { dovecotConfiguration, oauthDatabase, type DovecotPorts } from './dovecot-configuration.ts';
 
 export interface DovecotUser {
   readonly username: string;
@@ -67,9 +67,15 @@ export interface DeliverOptions {
 const NOBODY = 65534;
 const READY_WITHIN_MS = 15_000;
 
+export interface DovecotOptions {
+  /** Takes OAuth tokens too, and asks there about them (RFC 7662): `{active, username}`. */
+  readonly introspectionUrl?: string;
+}
+
 /** Starts a Dovecot with these users (default: one, `support@example.test` with password `secret`). */
 export async function dovecot(
   users: readonly DovecotUser[] = [{ username: 'support@example.test', password: 'secret' }],
+  { introspectionUrl }: DovecotOptions = {},
 ): Promise<Dovecot> {
   // Directly under /tmp, because paths of unix sockets must stay short.
   const folder = mkdtempSync('/tmp/postroom-dc-');
@@ -88,6 +94,8 @@ export async function dovecot(
     join(folder, 'users'),
     users.map(({ username, password }) => `${username}:{PLAIN}${password}::::::\n`).join(''),
   );
+  if (introspectionUrl !== undefined)
+    writeFileSync(join(folder, 'oauth2.conf'), oauthDatabase(introspectionUrl));
   const configuration = join(folder, 'dovecot.conf');
   const owner = root ? { uid: NOBODY, gid: NOBODY } : { ...userInfo() };
   writeFileSync(
@@ -100,6 +108,7 @@ export async function dovecot(
       owner,
       user: said('id', '-un'),
       group: said('id', '-gn'),
+      ...(introspectionUrl !== undefined && { introspectionUrl }),
     }),
   );
 

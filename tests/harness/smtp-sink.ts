@@ -33,6 +33,8 @@ export interface SmtpSinkOptions {
   readonly answerAfterMs?: number;
   /** Logins that are taken; default: none is asked for. */
   readonly users?: readonly { readonly username: string; readonly password: string }[];
+  /** OAuth tokens that are taken (XOAUTH2) instead of passwords. */
+  readonly tokenIsGood?: (username: string, accessToken: string) => Promise<boolean>;
   /** Certificate for STARTTLS, or TLS from the start with `implicit`; default: plain only. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly implicit?: boolean };
 }
@@ -58,12 +60,21 @@ export async function smtpSink(options: SmtpSinkOptions = {}): Promise<SmtpSink>
     secure: options.tls?.implicit ?? false,
     ...(options.tls && { cert: options.tls.cert, key: options.tls.key }),
     hideSTARTTLS: options.tls === undefined,
-    disabledCommands: options.users ? [] : ['AUTH'],
-    authOptional: options.users === undefined,
+    disabledCommands: (options.users ?? options.tokenIsGood) ? [] : ['AUTH'],
+    ...(options.tokenIsGood && { authMethods: ['XOAUTH2'] }),
+    authOptional: (options.users ?? options.tokenIsGood) === undefined,
     allowInsecureAuth: true,
     disableReverseLookup: true,
     closeTimeout: 100,
     onAuth(auth, _session, done) {
+      if (options.tokenIsGood) {
+        void options
+          .tokenIsGood(auth.username ?? '', auth.accessToken ?? '')
+          .then((isGood) =>
+            isGood ? done(null, { user: auth.username }) : done(withCode(535, 'bad token')),
+          );
+        return;
+      }
       const known = options.users?.some(
         (user) => user.username === auth.username && user.password === auth.password,
       );

@@ -18,7 +18,7 @@ export async function scriptedServer(
 ): Promise<ScriptedServer> {
   const commands: string[] = [];
   const open = new Set<Socket>();
-  const all = { ...EMPTY, ...answers };
+  const all: Readonly<Record<string, string>> = { ...EMPTY, ...answers };
   const beginnings = Object.keys(all).sort((a, b) => b.length - a.length);
   const server = createServer((socket) => {
     open.add(socket);
