@@ -92,7 +92,7 @@ describe('the consent to read and send by Gmail', () => {
     expect(granted).toMatchObject({ address, refreshToken: expect.any(String) });
     expect(granted.scopes).toEqual(expect.arrayContaining([`${RIGHT}.readonly`, `${RIGHT}.send`]));
     at.account.mailbox.deliver(at.mail(1));
-    const { tokens } = keptTokens(granted.refreshToken!);
+    const { tokens } = keptTokens(granted.refreshToken);
     const read = await drain(at.call({ refresh_token: undefined }, { tokens }), null);
     expect(read.subjects).toEqual(['mail-1']);
   });

@@ -1,0 +1,71 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import type { GmailSimulator, SimulatedAccount } from '../../../../simulators/gmail/simulator.ts';
+import { createGmailSimulator } from '../../../../simulators/gmail/simulator.ts';
+import { eventually } from '../../../harness/index.ts';
+import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
+
+jest.setTimeout(120_000);
+const TOPIC = 'projects/simulated/topics/gmail';
+const SERVICE_ACCOUNT = 'push@simulated.iam.gserviceaccount.com';
+
+let product: Product;
+let simulator: GmailSimulator;
+let account: SimulatedAccount;
+let channel: FaultChannel;
+
+beforeAll(async () => {
+  // One after the other: a simulator may be given the very port that the API is about to take.
+  product = await startProduct();
+  simulator = await createGmailSimulator();
+  account = await simulator.account('support@gmail.test');
+  channel = await product.channel('gmail', {
+    ...simulator.settingsOf(account),
+    pubsub_topic: TOPIC,
+    push_service_account: SERVICE_ACCOUNT,
+    // Nothing is found by looking while the test runs.
+    poll_seconds: 86_400,
+  });
+});
+afterAll(async () => {
+  expect(simulator.violations).toEqual([]);
+  await product.stop();
+  await simulator.close();
+});
+
+const mail = (n: number) =>
+  `From: Ada <ada@x.test>\r\nTo: support@gmail.test\r\nMessage-ID: <${n}@x.test>\r\nSubject: mail-${n}\r\n\r\nHello ${n}\r\n`;
+
+it('takes in what Gmail pushes through the shared door, once, and refuses other signatures', async () => {
+  const door = channel.doorUrl!;
+  expect(door).toMatch(/\/ingress\/gmail$/);
+  simulator.pubsub.subscribe({ topic: TOPIC, endpoint: door, audience: door, serviceAccount: SERVICE_ACCOUNT }); // prettier-ignore
+  await eventually(() => expect(account.watch).toMatchObject({ topic: TOPIC }), 30_000);
+  account.mailbox.deliver(mail(1));
+  await eventually(async () => expect(await channel.received()).toEqual(['1@x.test']), 30_000);
+
+  const [push] = simulator.pubsub.pushes;
+  await eventually(() => expect(push!.statuses.at(-1)).toBe(200));
+  expect(await simulator.pubsub.deliver(push!)).toBe(200);
+  const notification = { emailAddress: 'support@gmail.test', historyId: '1' };
+  const subscription = { endpoint: door, audience: door, serviceAccount: SERVICE_ACCOUNT };
+  const other = await simulator.pubsub.pushFor(subscription, notification, { email: 'x@y.test' });
+  expect(await simulator.pubsub.deliver(other)).toBe(401);
+  expect(await channel.received()).toEqual(['1@x.test']);
+  expect(await channel.status()).toMatchObject({
+    state: 'watching',
+    watch_expires_at: expect.any(String),
+  });
+});
+
+it('42: stops with its reason where the consent is revoked', async () => {
+  await simulator.consent.revoke('support@gmail.test');
+  await channel.sync().catch(() => undefined);
+  await eventually(
+    async () =>
+      expect(await channel.status()).toMatchObject({
+        state: 'needs_attention',
+        last_error: { detail: expect.stringContaining('connect the account again') },
+      }),
+    60_000,
+  );
+});
