@@ -47,7 +47,7 @@ function share(rate: number, kinds: readonly FaultKind[], seed: number): () => F
 }
 
 /** Numbers from 0 to below 1, the same for the same seed (Mulberry32). */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

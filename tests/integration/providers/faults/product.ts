@@ -18,7 +18,8 @@ export interface FaultChannel {
   status(): Promise<{ state: string; last_error: { detail: string } | null }>;
   /** Message-IDs of all that was taken in, one for each message. */
   received(): Promise<(string | null)[]>;
-  setAside(): Promise<number>;
+  /** How many sources are in each state; of those set aside also why. */
+  sources(): Promise<Readonly<Record<string, number>>>;
   remove(): Promise<void>;
 }
 
@@ -83,15 +84,19 @@ export async function startProduct(): Promise<Product> {
               .execute();
             return rows.map((row) => row.message_id);
           }),
-        setAside: () =>
+        sources: () =>
           inTenant(deps.db, tenantId, async (tx) => {
             const rows = await tx
               .selectFrom('sources')
-              .select('id')
+              .select(['status', 'error'])
               .where('channel_id', '=', id)
-              .where('status', '=', 'set_aside')
               .execute();
-            return rows.length;
+            const counts: Record<string, number> = {};
+            for (const { status, error } of rows) {
+              const state = error ? `${status} (${error.type}: ${error.detail})` : status;
+              counts[state] = (counts[state] ?? 0) + 1;
+            }
+            return counts;
           }),
         remove: async () => void (await call('DELETE', path)),
       };
