@@ -136,11 +136,16 @@ export class Graph {
     if (isTold) await call.limits.pause(new Date(Date.now() + pauseMs));
     // A throttled request was not done (429), whatever it was.
     const mayRepeat = isHarmless
-      ? failure.class === 'retry' || isTold
+      ? (failure.class === 'retry' && !isCursorExpired(failure)) || isTold
       : isTold && failure.status === 429;
     if (!mayRepeat || tries > call.settings.max_retries || pauseMs > PATIENCE_MS) throw failure;
     await withHeartbeats(call, () => sleep(pauseMs, undefined, { signal: call.signal }));
   }
+}
+
+/** The same question would be answered the same. */
+function isCursorExpired({ code }: ProviderFailure): boolean {
+  return code === 'microsoft365.cursor_expired';
 }
 
 /** Last in the library's chain: over the guarded network, to the address that the settings name. */

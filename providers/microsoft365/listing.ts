@@ -11,6 +11,7 @@ const SELECT = '$select=id,receivedDateTime,isDraft';
 const PERMISSION = 'Mail.Read';
 /** Ids alone: pages may be large. */
 const BASELINE_PAGE = 500;
+const MOST_LISTED = 1000;
 
 interface Entry {
   readonly id: string;
@@ -70,9 +71,11 @@ export async function mailsFrom(
   known: ReadonlySet<string>,
   pageSize: number,
 ): Promise<readonly ListedMail[]> {
+  // What is known of this second comes again.
+  const top = Math.min(pageSize + known.size, MOST_LISTED);
   const filter = encodeURIComponent(`receivedDateTime ge ${at}`);
   const order = encodeURIComponent('receivedDateTime asc');
-  let query: string | undefined = `?${SELECT}&$filter=${filter}&$orderby=${order}&$top=${pageSize}`;
+  let query: string | undefined = `?${SELECT}&$filter=${filter}&$orderby=${order}&$top=${top}`;
   while (query !== undefined) {
     const answer: Answer = await graph.ask<Answer>({
       method: 'GET',

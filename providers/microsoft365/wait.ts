@@ -5,15 +5,12 @@ import { readCursor, type CursorIn } from './cursor.ts';
 import { folderPath } from './folder.ts';
 import { deltaPage } from './listing.ts';
 import type { Microsoft365Call } from './sign-in.ts';
-import { isWatched } from './watch.ts';
 
 const HEARTBEAT_MS = 20_000;
-/** With notifications the look is only a net under them. */
-const NET_SECONDS = 3600;
 
 /**
  * Waits for mail beyond the cursor: `mail` at once where there is some already, else a look every `poll_seconds`
- * finds it; every hour where change notifications tell of it. @throws ProviderFailure
+ * finds it. Where change notifications can be relied on, nobody needs to wait here. @throws ProviderFailure
  */
 export async function waitForMail(
   call: Microsoft365Call,
@@ -26,10 +23,9 @@ export async function waitForMail(
   const graph = new Graph(call);
   if (cursor.of !== (await folderPath(graph, folder))) return 'mail';
   const known = new Set(cursor.done);
-  const seconds = isWatched(call) ? NET_SECONDS : call.settings.poll_seconds;
   while (Date.now() < untilMs) {
     if (await hasMail(graph, cursor, known)) return 'mail';
-    await within(call, Math.min(seconds * 1000, untilMs - Date.now()));
+    await within(call, Math.min(call.settings.poll_seconds * 1000, untilMs - Date.now()));
   }
   return 'timeout';
 }

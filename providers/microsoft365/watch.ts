@@ -30,11 +30,6 @@ export function watchState(call: Microsoft365Call): WatchState | null {
   return WatchState.safeParse(call.watch).data ?? null;
 }
 
-export function isWatched(call: Microsoft365Call): boolean {
-  const state = watchState(call);
-  return call.settings.watch_enabled && state !== null && Date.parse(state.expiresAt) > Date.now();
-}
-
 /**
  * Makes the subscription, or renews it, which also answers a `reauthorizationRequired`. One that Microsoft removed,
  * or that watches or calls something else than it should, is made anew. Null where none is wanted or possible.
