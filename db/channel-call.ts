@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import { createCall } from '../providers/call.ts';
+import { withInstallationApp } from '../providers/environment.ts';
 import type { ChannelProvider, ProviderCall } from '../providers/contract.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
@@ -32,8 +33,13 @@ export async function storedChannelCall(
   const { tenantId, id } = channel.facts;
   const account = `${channel.provider}/${channel.account ?? id}`;
   const beat = heartbeat && (() => heartbeat());
+  const settings = withInstallationApp(
+    provider.manifest,
+    channel.settings,
+    deps.config.environment,
+  );
   return createCall(provider, {
-    channel,
+    channel: { ...channel, settings },
     network: await deps.network(tenantId),
     log: deps.log,
     signal,

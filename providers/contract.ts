@@ -36,6 +36,11 @@ export interface ProviderManifest<Settings = unknown> {
   readonly secrets: readonly string[];
   /** Environment names for a single-account installation, each with the settings path it fills. */
   readonly environment?: Readonly<Record<string, string>>;
+  /**
+   * Those of the settings in `environment` that name the installation's own app at the vendor (`client_id`): a channel
+   * that names none of its own uses it, and by themselves they make no channel.
+   */
+  readonly app?: readonly string[];
   /** The address mail reaches this channel under, where the settings tell it. */
   readonly addressOf?: (settings: Settings) => string | null;
   /** The vendor's own name of the account, by which calls at the vendor's shared door find the channel. */

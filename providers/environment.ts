@@ -3,7 +3,7 @@ import type { ProviderManifest } from './contract.ts';
 
 export type EnvironmentSettings<Settings> =
   | { readonly settings: Settings }
-  /** None of the manifest's names is set. */
+  /** None of the manifest's names is set, or those of the app alone. */
   | { readonly settings: null }
   /** Each problem names the variable and what it wants; values are never shown. */
   | { readonly problems: readonly string[] };
@@ -15,7 +15,7 @@ export function settingsFromEnvironment<Settings>(
 ): EnvironmentSettings<Settings> {
   const names = Object.entries(manifest.environment ?? {});
   const given = names.filter(([name]) => environment[name] !== undefined);
-  if (given.length === 0) return { settings: null };
+  if (given.every(([, path]) => manifest.app?.includes(path))) return { settings: null };
   const raw: Record<string, unknown> = {};
   for (const [name, path] of given) setPath(raw, path, environment[name]);
   const first = manifest.settings.safeParse(raw);
@@ -33,6 +33,25 @@ export function settingsFromEnvironment<Settings>(
   };
 }
 
+/**
+ * A channel's settings, with the installation's own app at the vendor where they name none. Only whole: what a channel
+ * names of its own is not mixed with it.
+ */
+export function withInstallationApp(
+  { app = [], environment: names = {} }: Pick<ProviderManifest, 'app' | 'environment'>,
+  settings: unknown,
+  environment: Readonly<Record<string, string | undefined>>,
+): unknown {
+  if (typeof settings !== 'object' || settings === null) return settings;
+  if (app.length === 0 || app.some((path) => getPath(settings, path) !== undefined))
+    return settings;
+  const whole = structuredClone(settings) as Record<string, unknown>; // settings are an object
+  for (const [name, path] of Object.entries(names))
+    if (app.includes(path) && environment[name] !== undefined)
+      setPath(whole, path, environment[name]);
+  return whole;
+}
+
 function convert(raw: Record<string, unknown>, issue: z.core.$ZodIssue): void {
   if (issue.code !== 'invalid_type') return;
   const path = issue.path.join('.');
@@ -44,7 +63,7 @@ function convert(raw: Record<string, unknown>, issue: z.core.$ZodIssue): void {
     setPath(raw, path, text.toLowerCase() === 'true');
 }
 
-function getPath(from: Record<string, unknown>, path: string): unknown {
+function getPath(from: object, path: string): unknown {
   return path
     .split('.')
     .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], from);

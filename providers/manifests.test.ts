@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { MessageChannel } from '../domain/message.ts';
-import { settingsFromEnvironment } from './environment.ts';
+import { settingsFromEnvironment, withInstallationApp } from './environment.ts';
 import { ImapSettings } from './imap/manifest.ts';
 import { portOf } from './mail-settings.ts';
 import { findProvider, providers } from './registry.ts';
@@ -11,6 +11,7 @@ const MINIMAL: Record<string, object> = {
   mailgun: { signing_key: 'k' },
   postmark: { basic_auth: { username: 'u', password: 'p' } },
   sendgrid: { basic_auth: { username: 'u', password: 'p' } },
+  ses: { topic_arn: 'arn:aws:sns:eu-west-1:123456789012:mail', region: 'eu-west-1' },
   imap: { host: 'h', username: 'u', password: 'p' },
   pop3: { host: 'h', username: 'u', password: 'p' },
 };
@@ -164,6 +165,23 @@ describe('settingsFromEnvironment', () => {
     expect(read).toMatchObject({
       settings: { port: 1993, password: '12345', smtp: { host: 'out.example.com', port: 2465 } },
     });
+  });
+
+  it('takes the installation’s own app for a channel that names none, and makes no channel of it', () => {
+    const { manifest: gmail } = findProvider('gmail')!;
+    const app = { GOOGLE_CLIENT_ID: 'id', GOOGLE_CLIENT_SECRET: 'secret' };
+    expect(settingsFromEnvironment(gmail, app)).toEqual({ settings: null });
+    expect(settingsFromEnvironment(gmail, { ...app, GMAIL_REFRESH_TOKEN: 't' })).toMatchObject({
+      settings: { client_id: 'id', client_secret: 'secret', refresh_token: 't' },
+    });
+    expect(withInstallationApp(gmail, { labels: [] }, app)).toEqual({
+      labels: [],
+      client_id: 'id',
+      client_secret: 'secret',
+    });
+    const own = { client_id: 'own' };
+    expect(withInstallationApp(gmail, own, app)).toEqual(own);
+    expect(withInstallationApp(manifest, {}, app)).toEqual({});
   });
 
   it('says nothing where nothing is set, and names the variable that is wrong without its value', () => {

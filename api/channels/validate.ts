@@ -1,6 +1,7 @@
 import { storedChannelCall } from '../../db/channel-call.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { createCall } from '../../providers/call.ts';
+import { withInstallationApp } from '../../providers/environment.ts';
 import type {
   ChannelFacts,
   ChannelProvider,
@@ -56,7 +57,10 @@ async function callOf(
 ): Promise<ProviderCall<unknown>> {
   if ('desiredState' in channel) return storedChannelCall(deps, provider, channel, { signal });
   const network = await deps.network(channel.facts.tenantId);
-  return createCall(provider, { channel, network, log: deps.log, signal });
+  const { environment } = deps.config;
+  const settings = withInstallationApp(provider.manifest, channel.settings, environment);
+  const tried = { ...channel, settings };
+  return createCall(provider, { channel: tried, network, log: deps.log, signal });
 }
 
 function failed(step: string, detail: string): ValidationReport {

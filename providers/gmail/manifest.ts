@@ -100,6 +100,7 @@ export const manifest: ProviderManifest<GmailSettings> = {
     GMAIL_IMPORT_SINCE: 'import_since',
     GMAIL_BASE_URL: 'base_url',
   },
+  app: ['client_id', 'client_secret'],
   addressOf: ({ account }) => account ?? null,
   accountOf: ({ account }, address) => (account ?? address)?.toLowerCase() ?? null,
   warnings: (settings) =>
