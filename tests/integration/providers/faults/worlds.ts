@@ -1,8 +1,8 @@
 import { clouds } from '../mail-clouds/clouds.ts';
 import { gmail } from './gmail.ts';
-import { graph } from './graph.ts';
 import { mailCloud } from './mail-cloud.ts';
 import { mailServer } from './mail-server.ts';
+import { microsoft365 } from './microsoft365.ts';
 import type { Failing } from './world.ts';
 
 /** Every provider whose outside can be made to fail. */
@@ -10,6 +10,6 @@ export const worlds: Readonly<Record<string, Failing>> = {
   imap: { needs: 'dovecot', open: () => mailServer('imap', { after: 'leave' }) },
   pop3: { needs: 'dovecot', open: () => mailServer('pop3', { after: 'delete' }) },
   gmail: { open: gmail },
-  microsoft365: { open: graph },
+  microsoft365: { open: microsoft365 },
   ...Object.fromEntries(clouds.map((cloud) => [cloud.name, { open: () => mailCloud(cloud) }])),
 };
