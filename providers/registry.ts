@@ -7,6 +7,7 @@ import { mime } from './mime/provider.ts';
 import { pop3 } from './pop3/provider.ts';
 import { postmark } from './postmark/provider.ts';
 import { sendgrid } from './sendgrid/provider.ts';
+import { ses } from './ses/provider.ts';
 import { smtp } from './smtp/provider.ts';
 
 /** Every provider there is; adding one is one folder and one line here. */
@@ -20,6 +21,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(mailgun),
   registered(postmark),
   registered(sendgrid),
+  registered(ses),
 ];
 
 const byName = new Map(

@@ -16,6 +16,14 @@ describe('makeSelfSigned', () => {
     expect(BigInt(`0x${read.serialNumber}`)).toBeGreaterThan(0n);
   });
 
+  it('makes one with an RSA key where that is asked for', () => {
+    const { cert, key } = makeSelfSigned(['sns.example.test'], { keyType: 'rsa' });
+    const read = new X509Certificate(cert);
+    expect(read.publicKey.asymmetricKeyType).toBe('rsa');
+    expect(read.verify(read.publicKey)).toBe(true);
+    expect(read.checkPrivateKey(createPrivateKey(key))).toBe(true);
+  });
+
   it('is valid from a day ago, so that clocks may differ, and writes years after 2049', () => {
     const { cert } = makeSelfSigned(['a.test'], { now: new Date('2045-03-01T00:00:00Z') });
     const read = new X509Certificate(cert);

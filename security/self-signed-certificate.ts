@@ -11,18 +11,26 @@ const DAY_MS = 86_400_000;
 
 /**
  * A self-signed X.509 certificate (RFC 5280) with a P-256 key, for opportunistic TLS where nobody checks the name:
- * it keeps mail from being read on the way, and vouches for nothing.
+ * it keeps mail from being read on the way, and vouches for nothing. `rsa` (2048 bits) is for what speaks RSA alone.
  * @param names host names and IPv4 addresses; the first is the common name
  */
 export function makeSelfSigned(
   names: readonly [string, ...string[]],
-  { days = 3650, now = new Date() }: { days?: number; now?: Date } = {},
+  {
+    days = 3650,
+    now = new Date(),
+    keyType = 'ec',
+  }: { days?: number; now?: Date; keyType?: 'ec' | 'rsa' } = {},
 ): SelfSigned {
-  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const { privateKey, publicKey } =
+    keyType === 'ec'
+      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const algorithm = keyType === 'ec' ? ECDSA_WITH_SHA256 : SHA256_WITH_RSA;
   const certified = sequence(
     explicit(0, integer(Buffer.from([2]))), // version 3
     integer(serialNumber()),
-    ECDSA_WITH_SHA256,
+    algorithm,
     commonName(names[0]),
     sequence(time(new Date(now.getTime() - DAY_MS)), time(new Date(now.getTime() + days * DAY_MS))),
     commonName(names[0]),
@@ -30,7 +38,7 @@ export function makeSelfSigned(
     explicit(3, sequence(subjectAltName(names))),
   );
   const signature = sign('sha256', certified, privateKey);
-  const certificate = sequence(certified, ECDSA_WITH_SHA256, bitString(signature));
+  const certificate = sequence(certified, algorithm, bitString(signature));
   return { cert: pem(certificate), key: pkcs8(privateKey) };
 }
 
@@ -54,6 +62,7 @@ const bitString = (bytes: Buffer) => der(0x03, Buffer.from([0]), bytes);
 const oid = (hex: string) => der(0x06, Buffer.from(hex, 'hex'));
 
 const ECDSA_WITH_SHA256 = sequence(oid('2a8648ce3d040302')); // 1.2.840.10045.4.3.2
+const SHA256_WITH_RSA = sequence(oid('2a864886f70d01010b'), der(0x05)); // 1.2.840.113549.1.1.11
 const COMMON_NAME = oid('550403'); // 2.5.4.3
 const SUBJECT_ALT_NAME = oid('551d11'); // 2.5.29.17
 

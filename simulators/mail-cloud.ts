@@ -36,6 +36,8 @@ export interface SentMail {
   readonly recipients: readonly string[];
   /** The mail as the vendor puts it on its way. */
   readonly raw: Buffer;
+  /** As it was given to the API, where the vendor changes it. */
+  readonly submitted?: Buffer;
 }
 
 export interface DoorCall {

@@ -20,6 +20,7 @@ export const simulators: Readonly<Record<string, () => Promise<StartableSimulato
   mailgun: async () => (await import('./mailgun/startable.ts')).mailgun,
   postmark: async () => (await import('./postmark/startable.ts')).postmark,
   sendgrid: async () => (await import('./sendgrid/startable.ts')).sendgrid,
+  ses: async () => (await import('./ses/startable.ts')).ses,
   gmail: async () => (await import('./gmail/startable.ts')).gmail,
   graph: async () => (await import('./graph/startable.ts')).graph,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,

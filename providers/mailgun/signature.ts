@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { one, readJson, refuseStale, sameSecret } from '../cloud-mail.ts';
+import { one, readJson, refuseStale, sameSecret, unreadable } from '../cloud-mail.ts';
 import { DoorRefusal, type DoorRequest } from '../contract.ts';
 import { formOrRefusal, textOf } from '../vendor-form.ts';
 
@@ -37,25 +37,34 @@ export async function verifySignature(request: DoorRequest, signingKey: string):
     throw new DoorRefusal(403, 'mailgun.token_reused', 'The token came with other content before.');
 }
 
+/** What the call's signature is, and a digest of all else that it carries. */
 async function signed(request: DoorRequest): Promise<{ signature: Signature; content: string }> {
-  const hash = createHash('sha256');
-  if (isEvent(request)) {
-    const { signature, ...said } = readJson('mailgun', request.body.toString(), Event);
-    return { signature, content: hash.update(JSON.stringify(said)).digest('base64') };
+  try {
+    return isEvent(request) ? signedEvent(request) : await signedForm(request);
+  } catch (error) {
+    if (!(error instanceof DoorRefusal)) throw error;
+    throw new DoorRefusal(401, 'mailgun.unsigned', `It is no signed call. ${error.message}`);
   }
+}
+
+function signedEvent({ body }: DoorRequest) {
+  const { signature, ...said } = readJson('mailgun', body.toString(), Event);
+  return { signature, content: createHash('sha256').update(JSON.stringify(said)).digest('base64') };
+}
+
+async function signedForm(request: DoorRequest) {
   const form = await formOrRefusal('mailgun', request);
-  const signature = Signature.safeParse({
-    timestamp: textOf(form, 'timestamp'),
-    token: textOf(form, 'token'),
-    signature: textOf(form, 'signature'),
-  });
-  if (!signature.success)
-    throw new DoorRefusal(401, 'mailgun.unsigned', 'The call carries no signature.');
+  const [timestamp, token, signature] = ['timestamp', 'token', 'signature'].map((name) =>
+    textOf(form, name),
+  );
+  const given = Signature.safeParse({ timestamp, token, signature });
+  if (!given.success) throw unreadable('mailgun', 'a part of the signature is missing');
+  const hash = createHash('sha256');
   for (const [name, values] of form.fields)
     for (const value of values) hash.update(`${name}\0${value.length}\0`).update(value);
   for (const { field, content } of form.files)
     hash.update(`${field}\0${content.length}\0`).update(content);
-  return { signature: signature.data, content: hash.digest('base64') };
+  return { signature: given.data, content: hash.digest('base64') };
 }
 
 /** Tokens of the last calls with what they carried; of older ones the stored source's id tells. */

@@ -2,10 +2,12 @@ import type { ChannelProvider } from '../../../../providers/contract.ts';
 import { mailgun } from '../../../../providers/mailgun/provider.ts';
 import { postmark } from '../../../../providers/postmark/provider.ts';
 import { sendgrid } from '../../../../providers/sendgrid/provider.ts';
+import { ses } from '../../../../providers/ses/provider.ts';
 import type { DoorCall, MailCloud } from '../../../../simulators/mail-cloud.ts';
 import { mailgunSimulator } from '../../../../simulators/mailgun/simulator.ts';
 import { postmarkSimulator } from '../../../../simulators/postmark/simulator.ts';
 import { sendgridSimulator } from '../../../../simulators/sendgrid/simulator.ts';
+import { sesSimulator } from '../../../../simulators/ses/simulator.ts';
 
 /** A vendor as the suites reach it. */
 export interface Cloud {
@@ -128,6 +130,56 @@ export const clouds: readonly Cloud[] = [
           [timestamp]: String(Number(call.headers[timestamp]) + 1),
         }),
         'another body': { ...call, body: Buffer.concat([call.body, Buffer.from(' ')]) },
+      };
+    },
+  },
+  {
+    name: 'ses',
+    provider: ses as unknown as ChannelProvider, // as registry.ts registers it
+    modes: ['base64', 'utf8', 's3'],
+    keepsMessageId: false,
+    async start() {
+      const simulator = await sesSimulator();
+      const settings = {
+        topic_arn: simulator.topic.arn,
+        region: 'eu-west-1',
+        access_key_id: 'AKIDSIMULATED',
+        secret_access_key: 'secret',
+        base_url: simulator.url,
+      };
+      return {
+        simulator,
+        settings,
+        refused: { ...settings, secret_access_key: 'wrong' },
+        keyless: { ...settings, access_key_id: undefined, secret_access_key: undefined },
+        doorUrl: (url) => url,
+      };
+    },
+    altered: ({ body, ...call }) => {
+      const message = JSON.parse(body.toString()) as Record<string, string>;
+      const withFields = (more: Record<string, string | undefined>) => ({
+        ...call,
+        body: Buffer.from(JSON.stringify({ ...message, ...more })),
+      });
+      return {
+        'no signature': withFields({ Signature: undefined }),
+        'another signature': withFields({ Signature: Buffer.alloc(256).toString('base64') }),
+        'another hash': withFields({ SignatureVersion: '1' }),
+        'another message': withFields({ Message: message['Message']!.replace('ada', 'eve') }),
+        'another subject': withFields({ Subject: 'x' }),
+        'no subject': withFields({ Subject: undefined }),
+        'another id': withFields({ MessageId: 'x' }),
+        'another topic': withFields({ TopicArn: `${message['TopicArn']}2` }),
+        'another time': withFields({ Timestamp: new Date(0).toISOString() }),
+        'another kind': withFields({
+          Type: 'SubscriptionConfirmation',
+          Token: 't',
+          SubscribeURL: message['SigningCertURL'],
+        }),
+        'a certificate of another host': withFields({
+          SigningCertURL: 'https://sns.eu-west-1.amazonaws.com.evil.example/x.pem',
+        }),
+        'no JSON': { ...call, body: Buffer.from('Type=Notification') },
       };
     },
   },

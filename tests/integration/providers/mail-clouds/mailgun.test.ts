@@ -79,17 +79,17 @@ describe('a signature', () => {
   it.each([
     ['a form without one', () => formRequest({ signature: '' }), 401],
     ['a key that is not ours', () => formRequest({ signature: 'a'.repeat(64) }), 401],
-    ['no form', () => request({ 'content-type': 'text/plain' }, Buffer.from('x')), 400],
-    ['no content type', () => request({}, Buffer.from('x')), 400],
+    ['no form', () => request({ 'content-type': 'text/plain' }, Buffer.from('x')), 401],
+    ['no content type', () => request({}, Buffer.from('x')), 401],
     [
       'a form cut short',
       () => request({ 'content-type': 'multipart/form-data; boundary=b' }, Buffer.from('--b\r\nx')),
-      400,
+      401,
     ],
     [
       'JSON without one',
       () => request({ 'content-type': 'application/json' }, Buffer.from('{}')),
-      400,
+      401,
     ],
   ])('is wanted: %s', async (_what, asked, status) => {
     await expect(verify(asked())).rejects.toMatchObject({ name: 'DoorRefusal', status });

@@ -25,7 +25,7 @@ export function mailCloudOutside(name: string): Outside {
           },
         },
       },
-      sent: () => simulator.sent.map(({ raw }) => raw),
+      sent: () => simulator.sent.map(({ raw, submitted }) => submitted ?? raw),
       afterLostAnswer: 'uncertain',
       failNext(fault) {
         if (fault === 'lost') isUnreachable = true;

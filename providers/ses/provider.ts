@@ -1,0 +1,12 @@
+import type { ChannelProvider } from '../contract.ts';
+import { door } from './door.ts';
+import { manifest, type SesSettings } from './manifest.ts';
+import { send } from './send.ts';
+import { validate } from './validate.ts';
+
+export const ses: ChannelProvider<SesSettings> = {
+  manifest,
+  validate,
+  door,
+  sender: { send },
+};

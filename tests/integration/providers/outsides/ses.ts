@@ -1,0 +1,3 @@
+import { mailCloudOutside } from './mail-cloud.ts';
+
+export const outside = mailCloudOutside('ses');
