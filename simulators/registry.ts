@@ -18,6 +18,7 @@ export interface StartedSimulator extends Pick<Simulator, 'url' | 'close'> {
 /** Every simulator that can be started by hand; each is loaded when it is asked for. */
 export const simulators: Readonly<Record<string, () => Promise<StartableSimulator>>> = {
   mailgun: async () => (await import('./mailgun/startable.ts')).mailgun,
+  pop3: async () => (await import('./pop3/startable.ts')).pop3,
   postmark: async () => (await import('./postmark/startable.ts')).postmark,
   sendgrid: async () => (await import('./sendgrid/startable.ts')).sendgrid,
   ses: async () => (await import('./ses/startable.ts')).ses,

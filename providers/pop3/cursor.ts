@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { z } from 'zod';
 
-/** Where the reading of one mailbox stands; kept as JSON. How small and how safe: docs/adr/0030. */
+/** Where the reading of one mailbox stands; kept as JSON. How small and how safe: docs/adr/0031. */
 export const Pop3Cursor = z.object({
   /** Whose mailbox: ids mean something only within it. */
   account: z.string(),
