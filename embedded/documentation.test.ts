@@ -66,7 +66,7 @@ describe.each(files)('%s', (name, text) => {
 
   it('names routes that the API has', () => {
     const known = routes.map(({ path }) => shapeOf(path));
-    const named = text.match(/\/v1\/[\w/{}$…-]+/g) ?? [];
+    const named = text.match(/\/v1\/[\w/{}$…-]+(?::\w+)?/g) ?? [];
     expect([...new Set(named)].filter((path) => !known.includes(shapeOf(path)))).toEqual([]);
   });
 });
