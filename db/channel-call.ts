@@ -49,14 +49,27 @@ export async function storedChannelCall(
     tokens: new StoredTokens({ ...deps, signal, heartbeat: beat }, { tenantId, id }),
     limits: new StoredLimits({ ...deps, signal, heartbeat: beat }, { tenantId, account }),
     watch: channel.watch,
-    doorUrl: doorUrl(deps.config, provider, id),
+    doorUrl: doorUrl(deps.config, provider, id, settings),
   });
 }
 
-/** Where a vendor reaches the channel's door; null where the installation has no public address. */
-function doorUrl(config: Config, provider: ChannelProvider, channelId: string): string | null {
-  if (!provider.door || config.environment['POSTROOM_PUBLIC_URL'] === undefined) return null;
-  return doorAddress(config, provider, channelId);
+/** Where a vendor reaches the channel's door; null where the installation has no address that it can reach. */
+function doorUrl(
+  config: Config,
+  provider: ChannelProvider,
+  channelId: string,
+  settings: unknown,
+): string | null {
+  if (!provider.door) return null;
+  const isPublic = config.environment['POSTROOM_PUBLIC_URL'] !== undefined;
+  return isPublic || isOnThisMachine(settings) ? doorAddress(config, provider, channelId) : null;
+}
+
+/** A simulator beside us reaches us where we listen. */
+function isOnThisMachine(settings: unknown): boolean {
+  const { base_url: url } = (settings ?? {}) as { base_url?: unknown }; // a common, optional setting
+  if (typeof url !== 'string' || !URL.canParse(url)) return false;
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(url).hostname);
 }
 
 /** The address of a door: one for all channels of a vendor that calls one address, else one for each. */
