@@ -31,7 +31,8 @@ const AddressText = text(320).regex(
   /^[^\s<>@]+@[^\s<>@]+$/,
   'wants an address, as ada@example.com',
 );
-const Domain = text(253)
+/** `example.com`, `*.example.com` or `*`; see `isOfDomain`. */
+export const DomainEntry = text(253)
   .regex(
     /^(\*|@?(\*\.)?[^\s@*]+)$/,
     'wants a domain, as example.com, or *.example.com for its subdomains',
@@ -51,7 +52,7 @@ const HeaderTest = z
 
 const SenderList = z.strictObject({
   senders: z.array(AddressText).max(1000).optional(),
-  domains: z.array(Domain).max(1000).optional(),
+  domains: z.array(DomainEntry).max(1000).optional(),
   headers: z.array(HeaderTest).max(50).optional(),
 });
 export type SenderList = z.infer<typeof SenderList>;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { DomainEntry } from '../../domain/rules/schema.ts';
 import type { ProviderManifest } from '../contract.ts';
 import {
   clockworkFields,
@@ -11,7 +12,7 @@ export const MimeSettings = z
   .strictObject({
     ...outgoingFields,
     ...clockworkFields,
-    sender_domains: z.array(z.string().trim().min(1).max(253)).max(1000).optional().meta({
+    sender_domains: z.array(DomainEntry).max(1000).optional().meta({
       description:
         'At the real-time door, only mail from these domains is taken: `example.com`, `*.example.com`.',
     }),

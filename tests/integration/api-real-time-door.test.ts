@@ -126,6 +126,16 @@ describe('the filters', () => {
     expect(status.body).toMatchObject({ messages_received: 1, messages_filtered: 2 });
   });
 
+  test('that can’t be meant are refused when saved', async () => {
+    const settings = { sender_domains: ['Example Inc'] };
+    const { status, body } = await ada.call('POST', '/v1/channels', {
+      provider: 'mime',
+      name: 'x',
+      settings,
+    });
+    expect([status, body.errors[0].pointer]).toEqual([422, '/settings/sender_domains/0']);
+  });
+
   test('a filtered mail that comes again is filtered again, and counted once', async () => {
     const channel = await door({ subject_keywords: ['kettle'] });
     const one = mail({ subject: 'a toaster' });

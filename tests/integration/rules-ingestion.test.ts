@@ -392,6 +392,23 @@ describe('the autoresponder', () => {
     expect(await answers()).toHaveLength(3);
   });
 
+  test('answers once where several workers ingest the same mail, and each its own', async () => {
+    await setRules(responder);
+    const mails = Array.from({ length: 30 }, (_, n) => mail({ from: `c${n % 10}@example.com` }));
+    await inTenant(db, tenantId, (tx) =>
+      stageReceipts(
+        tx,
+        tenantId,
+        channel.facts.id,
+        mails.map((source) => ({ source, providerMessageId: null, receivedAt: new Date() })),
+      ),
+    );
+    await Promise.all([1, 2, 3].map(() => ingestStaged(deps, channel, () => {})));
+    expect(await tickets()).toHaveLength(30);
+    expect(new Set((await answers()).map(({ body }) => body.to[0].address)).size).toBe(10);
+    expect(await answers()).toHaveLength(10);
+  });
+
   test('answers the requester of a form, where a rule finds one', async () => {
     await setRules({ ...responder, ...rule({ requester: { header: 'Reply-To' } }) });
     await receive(mail({ from: 'form@forms.example', extra: ['Reply-To: bo@kunde.example'] }));
