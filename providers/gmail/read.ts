@@ -1,9 +1,8 @@
 import { ProviderFailure } from '../../domain/failure.ts';
 import { serverWords } from '../connect.ts';
 import type { FetchedItem } from '../contract.ts';
-import { withHeartbeats } from '../heartbeats.ts';
-import type { GmailCall } from './call.ts';
-import { MOST_AT_ONCE, type Ask, type gmail_v1 } from './client.ts';
+import { DEFAULT_MAX_BYTES, type GmailCall } from './call.ts';
+import type { Ask, gmail_v1 } from './client.ts';
 import { isLeftOut, type LabelFilter } from './labels.ts';
 import { UNITS } from './quota.ts';
 import { AnswerTooLarge } from './transport.ts';
@@ -16,9 +15,13 @@ export interface Place {
 
 type Message = gmail_v1.Schema$Message;
 
-const FIELDS = 'id,threadId,labelIds,historyId,internalDate,sizeEstimate';
+const FIELDS = 'id,threadId,labelIds,internalDate,sizeEstimate';
+export const RAW = { format: 'raw', fields: `${FIELDS},raw` } as const;
 /** A mail that Gmail fails at again and again, while it gives its headers, would hold up all behind it. */
 const ROUNDS = 2;
+
+/** What is wanted of a mail beside that it is a customer's. */
+export type Wanted = (mail: Message) => boolean;
 
 /**
  * One mail with its bytes; null where it is gone meanwhile, or is none of a customer's. Of one too large, or one that
@@ -27,14 +30,14 @@ const ROUNDS = 2;
 export async function readMail(
   place: Place,
   id: string,
-  isWanted: (mail: Message) => boolean = () => true,
+  isWanted: Wanted,
 ): Promise<FetchedItem | null> {
   let reason = '';
   for (let round = 1; round <= ROUNDS; round++) {
     try {
-      const mail = await getMessage(place, id, { format: 'raw', fields: `${FIELDS},raw` });
-      if (!mail || isLeftOut(mail.labelIds) || !isWanted(mail)) return null;
-      if (mail.raw != null) return item(mail, Buffer.from(mail.raw, 'base64url'), {});
+      const mail = await getMessage(place, id, RAW);
+      if (!mail) return null;
+      if (mail.raw != null) return await asItem(place, mail, mail.raw, isWanted);
       reason = 'Gmail names the mail but gives no content.';
     } catch (error) {
       if (error instanceof AnswerTooLarge) return await withHeaders(place, id, { oversize: true });
@@ -86,6 +89,19 @@ export async function getMessage(
   }
 }
 
+/** A mail that was read; null where it is none of a customer's, or not wanted. */
+export async function asItem(
+  place: Place,
+  mail: Message,
+  raw: string,
+  isWanted: Wanted,
+): Promise<FetchedItem | null> {
+  if (isLeftOut(mail.labelIds) || !isWanted(mail)) return null;
+  const source = Buffer.from(raw, 'base64url');
+  const isTooLarge = source.length > (place.call.maxBytes ?? DEFAULT_MAX_BYTES);
+  return isTooLarge ? withHeaders(place, mail.id!, { oversize: true }) : item(mail, source, {});
+}
+
 function item(mail: Message, source: Buffer, missing: Record<string, unknown>): FetchedItem {
   return {
     providerMessageId: mail.id!,
@@ -111,34 +127,4 @@ export async function unknownOf({ call }: Place, ids: readonly string[]): Promis
 export function receivedAt({ internalDate }: Message): Date {
   const received = new Date(Number(internalDate ?? Number.NaN));
   return Number.isNaN(received.getTime()) ? new Date() : received;
-}
-
-/** How many bytes of mail are read at once, as far as can be told before they are. */
-const BYTES_AT_ONCE = 32 * 1024 * 1024;
-
-/** Reads mails side by side and hands them on in their order; the larger the last ones were, the fewer at once. */
-export async function* inOrder(
-  { call }: Place,
-  ids: readonly string[],
-  read: (id: string) => Promise<FetchedItem | null>,
-): AsyncGenerator<FetchedItem | null> {
-  const running: Promise<FetchedItem | null>[] = [];
-  let next = 0;
-  let largest = 0;
-  try {
-    while (next < ids.length || running.length > 0) {
-      const width = Math.max(1, Math.min(MOST_AT_ONCE, Math.floor(BYTES_AT_ONCE / (largest + 1))));
-      while (running.length < width && next < ids.length) {
-        const reading = read(ids[next++]!);
-        reading.catch(() => {}); // awaited in its turn; without this an earlier failure leaves it unhandled
-        running.push(reading);
-      }
-      const found = await withHeartbeats(call, () => running.shift()!);
-      const size = found && Buffer.isBuffer(found.source) ? found.source.length : 0;
-      largest = Math.max(size, Math.floor(largest * 0.8));
-      yield found;
-    }
-  } finally {
-    await Promise.allSettled(running);
-  }
 }

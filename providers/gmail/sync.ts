@@ -6,7 +6,8 @@ import { isLater, readCursor, type GmailCursor } from './cursor.ts';
 import { historyPages } from './history.ts';
 import { labelFilter } from './labels.ts';
 import { UNITS } from './quota.ts';
-import { inOrder, readMail, type Place } from './read.ts';
+import type { Place } from './read.ts';
+import { readMany } from './read-many.ts';
 import { isSince, listAll, restOf } from './walk.ts';
 
 /** Bound of what one batch holds in memory; a mail larger than this is a batch of its own. */
@@ -86,13 +87,12 @@ async function* walkBatches(
   const { walk: begun, ...ended } = from;
   const walk = begun!;
   const ids = restOf(from, listed ?? (await listAll(place, from.since!)));
-  const read = (id: string) => readMail(place, id, isSince(from.since!));
   const cursorAfter = (index: number): GmailCursor =>
     index === ids.length - 1
       ? ended
       : { ...from, walk: { ...walk, after: ids[index]!, done: doneAt(index) } };
   const doneAt = (index: number) => Math.min(walk.done + index + 1, walk.total);
-  for await (const { items, index } of grouped(place, inOrder(place, ids, read)))
+  for await (const { items, index } of grouped(place, readMany(place, ids, isSince(from.since!))))
     yield {
       items,
       cursor: cursorAfter(index),
@@ -111,8 +111,7 @@ async function* historyBatches(
   let said = isSaid ? historyId : null;
   for await (const { candidates, upTo } of historyPages(place, from.historyId)) {
     const ids = candidates.map(({ id }) => id);
-    const read = (id: string) => readMail(place, id);
-    for await (const { items, index } of grouped(place, inOrder(place, ids, read))) {
+    for await (const { items, index } of grouped(place, readMany(place, ids))) {
       // A change that brought several mails is passed when the last of them is.
       const passed = candidates.findLast(
         ({ historyId }, place) => place <= index && historyId !== candidates[index + 1]?.historyId,

@@ -22,8 +22,8 @@ export function addressOf({ settings }: Pick<GmailCall, 'settings'>, url: string
  * `fetch` for Google's library and our own token calls: through the guard, to the channel's base_url, bounded in time
  * and in bytes. @throws ProviderFailure where there is no answer, AnswerTooLarge
  */
-export function fetchFor(call: GmailCall): typeof fetch {
-  const most = Math.ceil((call.maxBytes ?? DEFAULT_MAX_BYTES) * (4 / 3)) + SLACK_BYTES;
+export function fetchFor(call: GmailCall, mostBytes?: number): typeof fetch {
+  const most = mostBytes ?? Math.ceil((call.maxBytes ?? DEFAULT_MAX_BYTES) * (4 / 3)) + SLACK_BYTES;
   return async (input, init = {}) => {
     const target = addressOf(call, input instanceof Request ? input.url : String(input));
     const body = await wholeBody(init.body);

@@ -40,18 +40,19 @@ const STATUS: Record<number, string> = {
   503: 'UNAVAILABLE',
 };
 
-export function answerError(
-  response: Response,
-  { status, reason, message, domain = 'global' }: GoogleError,
-): void {
-  response.status(status).json({
+export function errorBody({ status, reason, message, domain = 'global' }: GoogleError): object {
+  return {
     error: {
       code: status,
       message,
       errors: [{ message, domain, reason }],
       status: STATUS[status] ?? 'UNKNOWN',
     },
-  });
+  };
+}
+
+export function answerError(response: Response, error: GoogleError): void {
+  response.status(error.status).json(errorBody(error));
 }
 
 /** Faults in Google's words; at the token end in OAuth's (RFC 6749 §5.2). */

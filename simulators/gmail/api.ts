@@ -1,5 +1,6 @@
 import type { Request, Response, Router } from 'express';
-import { answerError, ERRORS, type GoogleError } from './answers.ts';
+import { answerError, errorBody, ERRORS, type GoogleError } from './answers.ts';
+import { batchAnswer, batchParts } from './batch.ts';
 import { masked } from './fields.ts';
 import { readHeader, readHeaders, withHeader } from './headers.ts';
 import type { Change, Mailbox, StoredMessage } from './mailbox.ts';
@@ -14,15 +15,22 @@ export interface ServedAccount {
   watch: { topic: string; labelIds: readonly string[]; expiration: number } | null;
   /** Answers the next send so, and sends nothing. */
   refuseSend: GoogleError | null;
+  /** Mails that Gmail fails at, though it gives their headers. */
+  readonly unreadable: Set<string>;
   /** Gives what is sent another Message-ID, as Gmail does with ids that don't please it. */
   rewritesMessageIds: boolean;
 }
 
+interface Known {
+  readonly account: ServedAccount;
+  readonly scopes: readonly string[];
+}
+
 export interface ApiOptions {
   /** Whose token it is. */
-  readonly bearer: (
-    request: Request,
-  ) => Promise<{ account: ServedAccount; scopes: readonly string[] } | null>;
+  readonly bearer: (request: Request) => Promise<Known | null>;
+  /** Why the API's description does not allow a request within a batch; null where it does. */
+  readonly problem: (method: string, url: URL) => Promise<string | null>;
   readonly watchLifeMs: () => number;
 }
 
@@ -39,10 +47,44 @@ class Refusal extends Error {
   }
 }
 
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly userId: unknown;
+  readonly query: URLSearchParams;
+}
+
+/** What a known caller is answered: within its scopes, its own account and its quota. */
+async function answerTo(
+  { account, scopes: granted }: Known,
+  scopes: readonly string[],
+  { method, path, userId, query }: Asked,
+  work: () => unknown,
+): Promise<{ status: number; body?: unknown }> {
+  try {
+    if (!scopes.some((scope) => granted.includes(scope))) throw new Refusal(ERRORS.scopes);
+    if (userId !== 'me' && userId !== account.mailbox.address)
+      throw new Refusal({ status: 403, reason: 'forbidden', message: 'Delegation denied' });
+    if (!account.quota.allows(`${method} ${path}`)) throw new Refusal(ERRORS.quota);
+    const answer = await work();
+    if (answer === undefined) return { status: 204 };
+    return { status: 200, body: masked(answer, query.get('fields') ?? undefined) };
+  } catch (error) {
+    if (error instanceof Refusal)
+      return { status: error.error.status, body: errorBody(error.error) };
+    if (!(error instanceof RangeError)) throw error;
+    const { message } = error;
+    return {
+      status: 400,
+      body: errorBody({ status: 400, reason: 'invalidArgument', message }),
+    };
+  }
+}
+
 type Serve = (account: ServedAccount, request: Request, query: URLSearchParams) => unknown;
 
 /** The methods of the Gmail API (https://developers.google.com/workspace/gmail/api/reference/rest) that are played. */
-export function gmailRoutes(api: Router, { bearer, watchLifeMs }: ApiOptions): void {
+export function gmailRoutes(api: Router, { bearer, problem, watchLifeMs }: ApiOptions): void {
   const user = '/gmail/v1/users/:userId';
   const upload = `/upload${user}`;
 
@@ -50,23 +92,13 @@ export function gmailRoutes(api: Router, { bearer, watchLifeMs }: ApiOptions): v
     (scopes: readonly string[], work: Serve) => async (request: Request, response: Response) => {
       const known = await bearer(request);
       if (!known) return answerError(response, ERRORS.badToken);
-      if (!scopes.some((scope) => known.scopes.includes(scope)))
-        return answerError(response, ERRORS.scopes);
-      const { userId } = request.params;
-      if (userId !== 'me' && userId !== known.account.mailbox.address)
-        return answerError(response, { status: 403, reason: 'forbidden', message: 'Delegation denied' }); // prettier-ignore
-      if (!known.account.quota.allows(`${request.method} ${request.path}`))
-        return answerError(response, ERRORS.quota);
       const query = new URL(request.originalUrl, 'http://vendor').searchParams;
-      try {
-        const answer = await work(known.account, request, query);
-        if (answer === undefined) response.status(204).end();
-        else response.json(masked(answer, query.get('fields') ?? undefined));
-      } catch (error) {
-        if (error instanceof Refusal) return answerError(response, error.error);
-        if (!(error instanceof RangeError)) throw error;
-        answerError(response, { status: 400, reason: 'invalidArgument', message: error.message });
-      }
+      const asked = { method: request.method, path: request.path, userId: request.params.userId };
+      const { status, body } = await answerTo(known, scopes, { ...asked, query }, () =>
+        work(known.account, request, query),
+      );
+      if (body === undefined) response.status(status).end();
+      else response.status(status).json(body);
     };
 
   api.get(
@@ -85,11 +117,36 @@ export function gmailRoutes(api: Router, { bearer, watchLifeMs }: ApiOptions): v
   );
   api.get(`${user}/history`, serve(READING, history));
   api.get(`${user}/messages`, serve(READING, list));
-  api.get(`${user}/messages/:id`, serve(READING, get));
+  api.get(
+    `${user}/messages/:id`,
+    serve(READING, (account, { params }, query) => get(account, String(params.id), query)),
+  );
+  api.post('/batch/gmail/v1', async (request, response) => {
+    const known = await bearer(request);
+    if (!known) return answerError(response, ERRORS.badToken);
+    const parts = batchParts(request);
+    if (!parts || parts.length > 100)
+      return answerError(response, { status: 400, reason: 'badRequest', message: 'Not a batch of at most 100' }); // prettier-ignore
+    const answers = [];
+    for (const { contentId, method, url } of parts) {
+      const [, userId, id] =
+        /^\/gmail\/v1\/users\/([^/]+)\/messages\/([^/]+)$/.exec(url.pathname) ?? [];
+      const reason =
+        (await problem(method, url)) ??
+        (method === 'GET' && id !== undefined ? null : `${method} ${url.pathname} is not played`);
+      const asked = { method, path: url.pathname, userId, query: url.searchParams };
+      const answer = await answerTo(known, READING, asked, () => {
+        if (reason !== null) throw new RangeError(reason);
+        return get(known.account, id!, url.searchParams);
+      });
+      answers.push({ contentId, ...answer });
+    }
+    batchAnswer(response, answers);
+  });
   api.post(
     `${user}/messages/:id/modify`,
     serve(CHANGING, (account, request) => {
-      const message = found(account, request);
+      const message = found(account, String(request.params.id));
       const { addLabelIds = [], removeLabelIds = [] } = request.body as Record<string, string[]>;
       account.mailbox.label(message.id, addLabelIds, removeLabelIds);
       return shown(message);
@@ -125,16 +182,22 @@ function shown({ id, threadId, labels, historyId, internalDate, raw }: StoredMes
   };
 }
 
-function found({ mailbox }: ServedAccount, { params }: Request): StoredMessage {
-  const message = mailbox.find(String(params.id));
+function found({ mailbox }: ServedAccount, id: string): StoredMessage {
+  const message = mailbox.find(id);
   if (!message) throw new Refusal(ERRORS.gone);
   return message;
 }
 
-function get(account: ServedAccount, request: Request, query: URLSearchParams) {
-  const message = found(account, request);
+function get(account: ServedAccount, id: string, query: URLSearchParams) {
+  const message = found(account, id);
   const answer = shown(message);
   const format = query.get('format') ?? 'full';
+  if (account.unreadable.has(id) && format !== 'metadata')
+    throw new Refusal({
+      status: 500,
+      reason: 'backendError',
+      message: 'Internal error encountered.',
+    });
   if (format === 'minimal') return answer;
   if (format === 'raw') return { ...answer, raw: message.raw.toString('base64url') };
   const wanted = query.getAll('metadataHeaders').map((name) => name.toLowerCase());

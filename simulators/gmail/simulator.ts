@@ -52,6 +52,7 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
       quota: new Quota(),
       watch: null,
       refuseSend: null,
+      unreadable: new Set(),
       rewritesMessageIds: false,
       refreshToken: await consent.grant(address, [`${RIGHT}.readonly`, `${RIGHT}.send`]),
     };
@@ -65,24 +66,33 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
   };
 
   const clock = { watchLifeMs: WEEK_MS };
+  const description = describedBy(['gmail.v1.json'], {
+    // https://developers.google.com/workspace/gmail/api/guides/performance#partial-response and system parameters
+    everywhere: /^(fields|alt|prettyPrint|quotaUser)$/,
+    besides: [
+      {
+        match: /^POST \/tokeninfo$/,
+        source: 'https://developers.google.com/identity/protocols/oauth2/openid-connect',
+      },
+      {
+        match: /^POST \/batch\/gmail\/v1$/,
+        source: 'https://developers.google.com/workspace/gmail/api/guides/batch',
+      },
+    ],
+  });
   const simulator = await createSimulatorServer({
     name: 'gmail',
     port,
     unparsed: consent.handler,
-    description: describedBy(['gmail.v1.json'], {
-      // https://developers.google.com/workspace/gmail/api/guides/performance#partial-response and system parameters
-      everywhere: /^(fields|alt|prettyPrint|quotaUser)$/,
-      besides: [
-        {
-          match: /^POST \/tokeninfo$/,
-          source: 'https://developers.google.com/identity/protocols/oauth2/openid-connect',
-        },
-      ],
-    }),
+    description,
     wording,
     routes(api) {
       gmailRoutes(api, {
         watchLifeMs: () => clock.watchLifeMs,
+        async problem(method, { pathname: path, searchParams: query }) {
+          const asked = { method, path, query, headers: {}, body: Buffer.alloc(0) };
+          return (await description?.problem(asked)) ?? null;
+        },
         async bearer(request) {
           const known = await bearerOf(request.headers.authorization);
           if (known?.address == null) return null;
