@@ -75,18 +75,21 @@ export function refuseStale(
   throw new DoorRefusal(403, `${vendor}.stale`, 'The call’s timestamp is not of our time.');
 }
 
-/** @throws DoorRefusal `<vendor>.address_refused` where a mail is to none of the addresses that are let in */
+/**
+ * @param final the status after which the vendor doesn't send the mail to this door again
+ * @throws DoorRefusal `<vendor>.address_refused` where a mail is to none of the addresses that are let in
+ */
 export function refuseOtherAddresses(
   vendor: string,
   recipients: readonly string[],
   allowed: readonly string[] | undefined,
+  final: 403 | 406 = 403,
 ): void {
   if (allowed === undefined) return;
   const known = new Set(allowed.map(untagged));
   if (recipients.some((address) => known.has(untagged(address)))) return;
-  // 403 is final for all of them: the mail is not sent to this door again.
   throw new DoorRefusal(
-    403,
+    final,
     `${vendor}.address_refused`,
     'The mail is to none of the addresses in "allowed_addresses".',
   );

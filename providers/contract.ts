@@ -265,9 +265,9 @@ export interface DeliveryStatus {
 /** A call that is not let in; counted, and answered without a reason that helps a forger. */
 export class DoorRefusal extends Error {
   override name = 'DoorRefusal';
-  readonly status: 400 | 401 | 403 | 413;
+  readonly status: 400 | 401 | 403 | 406 | 413;
   readonly code: string;
-  constructor(status: 400 | 401 | 403 | 413, code: string, message: string) {
+  constructor(status: 400 | 401 | 403 | 406 | 413, code: string, message: string) {
     super(message);
     this.status = status;
     this.code = code;

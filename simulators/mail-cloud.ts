@@ -135,11 +135,24 @@ export function envelopeOf(mail: ParsedMail, { from, to }: Delivery): { from: st
   };
 }
 
-/** Header lines with their folded rests, as they came. */
+/** All that stands before the body. */
+export function headOf(raw: Buffer): Buffer {
+  return Buffer.from(raw.toString('latin1').split(/\r?\n\r?\n/, 1)[0]!, 'latin1');
+}
+
+/** Header lines, each with its folded rest on one line, 8-bit text read as UTF-8. */
 export function headerLines(raw: Buffer): [name: string, value: string][] {
-  const head = raw.toString('latin1').split(/\r?\n\r?\n/, 1)[0]!;
-  return head.split(/\r?\n(?![ \t])/).map((line) => {
+  const lines = headOf(raw)
+    .toString()
+    .split(/\r?\n(?![ \t])/);
+  return lines.map((line) => {
     const colon = line.indexOf(':');
-    return [line.slice(0, colon), line.slice(colon + 1).trim()];
+    return [
+      line.slice(0, colon),
+      line
+        .slice(colon + 1)
+        .replace(/\r?\n\s*/g, ' ')
+        .trim(),
+    ];
   });
 }

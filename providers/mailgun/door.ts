@@ -24,7 +24,7 @@ export const door: DoorCapability<MailgunSettings> = {
 
 async function receiveMail(request: DoorRequest, call: MailgunCall): Promise<DoorReceipt> {
   const form = await formOrRefusal('mailgun', request);
-  refuseOtherAddresses('mailgun', recipientsOf(form), call.settings.allowed_addresses);
+  refuseOtherAddresses('mailgun', recipientsOf(form), call.settings.allowed_addresses, 406);
   const url = form.fields.has('body-mime') ? undefined : textOf(form, 'message-url');
   const fetched = url === undefined ? null : await fetchStored(call, url);
   return { sources: [sourceOf(form, fetched)] };

@@ -25,7 +25,7 @@ export const Event = z.object({
 /** What an event says of a message of ours; null where its state stays. */
 export function statusOf({ 'event-data': event }: z.infer<typeof Event>): DeliveryStatus | null {
   const messageId = event.message?.headers['message-id']?.replace(/^<|>$/g, '');
-  const status = stateOf(event.event, event.severity);
+  const status = stateOf(event);
   if (!messageId || status === null) return null;
   const delivery = event['delivery-status'];
   const words = [delivery?.message, delivery?.description, event.reject?.reason, event.reason];
@@ -38,13 +38,22 @@ export function statusOf({ 'event-data': event }: z.infer<typeof Event>): Delive
   };
 }
 
-function stateOf(event: string, severity: string | undefined): DeliveryStatus['status'] | null {
+/** Reasons of a final failure that say nothing of the address: it may be good another time. */
+const NOT_THE_ADDRESS =
+  /^(old|espblock|blacklisted|greylisted|tlsfailed|suppress-(complaint|unsubscribe))$/;
+
+function stateOf({
+  event,
+  severity,
+  reason,
+}: z.infer<typeof Event>['event-data']): DeliveryStatus['status'] | null {
   switch (event) {
     case 'delivered':
     case 'complained':
       return event;
-    case 'failed': // a temporary failure is tried again by Mailgun
-      return severity === 'temporary' ? null : 'bounced';
+    case 'failed':
+      if (severity === 'temporary') return null; // tried again by Mailgun
+      return NOT_THE_ADDRESS.test(reason) ? 'failed' : 'bounced';
     case 'rejected':
       return 'failed';
     default:

@@ -66,7 +66,7 @@ export function statusOf(report: Report): DeliveryStatus | null {
       if (PASSING.has(report.Type)) return null;
       return {
         of,
-        status: report.Type === 'SpamComplaint' ? 'complained' : 'bounced',
+        status: bounceState(report.Type),
         recipient: report.Email,
         detail: serverWords(`${report.Description} ${report.Details}`),
         at: report.BouncedAt,
@@ -74,4 +74,10 @@ export function statusOf(report: Report): DeliveryStatus | null {
     case 'SpamComplaint':
       return { of, status: 'complained', recipient: report.Email, at: report.BouncedAt };
   }
+}
+
+/** Only what says that the address is no good is a bounce; all else failed this once. */
+function bounceState(type: string): DeliveryStatus['status'] {
+  if (type === 'SpamComplaint') return 'complained';
+  return type === 'HardBounce' || type === 'BadEmailAddress' ? 'bounced' : 'failed';
 }

@@ -6,6 +6,8 @@ import { MESSAGE_ARGUMENT } from './send.ts';
 /** https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event */
 const Event = z.object({
   event: z.string(),
+  /** Of a bounce: `bounce`, or `blocked` for what may be otherwise another time. */
+  type: z.string().optional(),
   email: z.string().optional(),
   /** Seconds. */
   timestamp: z.number(),
@@ -25,7 +27,8 @@ const STATES: Readonly<Record<string, DeliveryStatus['status']>> = {
 
 /** What an event says of a message of ours; null where its state stays, or where the message is none of ours. */
 export function statusOf(event: z.infer<typeof Event>): DeliveryStatus | null {
-  const status = STATES[event.event];
+  const status =
+    event.event === 'bounce' && event.type === 'blocked' ? 'failed' : STATES[event.event];
   const messageId = (event[MESSAGE_ARGUMENT] ?? event['smtp-id'])?.replace(/^<|>$/g, '');
   if (status === undefined || !messageId) return null;
   return {

@@ -85,7 +85,8 @@ function bounces({ bounce }: Report, of: DeliveryStatus['of']): DeliveryStatus[]
     return [
       {
         of,
-        status: bounce.bounceType === 'Transient' ? ('failed' as const) : ('bounced' as const),
+        // Only a permanent bounce says that the address is no good.
+        status: bounce.bounceType === 'Permanent' ? ('bounced' as const) : ('failed' as const),
         recipient: emailAddress,
         detail: serverWords(`${status ?? ''} ${diagnosticCode ?? ''}`),
         at: bounce.timestamp,

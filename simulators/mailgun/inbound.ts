@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { EncodedForm, FormPart } from '../form.ts';
 import { multipartForm, urlEncodedForm } from '../form.ts';
-import { envelopeOf, inPieces, type Delivery } from '../mail-cloud.ts';
+import { envelopeOf, headerLines, inPieces, type Delivery } from '../mail-cloud.ts';
 
 /** How a route hands a mail over: `forward()` to an address that ends in "mime", `forward()`, or `store(notify=…)`. */
 export type MailgunMode = 'mime' | 'parsed' | 'stored';
@@ -19,21 +19,11 @@ export async function routeCall(
 ): Promise<EncodedForm> {
   const mail = await inPieces(raw);
   const { from, to } = envelopeOf(mail, delivery);
-  const headers = mail.headerLines.map(({ line }) => {
-    const colon = line.indexOf(':');
-    return [
-      line.slice(0, colon),
-      line
-        .slice(colon + 1)
-        .replace(/\r?\n\s*/g, ' ')
-        .trim(),
-    ];
-  });
   const common: FormPart[] = [
     ...Object.entries({ ...signature, recipient: to, sender: from }),
     ['from', mail.from?.text ?? ''],
     ['subject', mail.subject ?? ''],
-    ['message-headers', JSON.stringify(headers)],
+    ['message-headers', JSON.stringify(headerLines(raw))],
   ].map(([name, value]) => ({ name: name!, value: value! }));
   if (delivery.mode === 'mime')
     return urlEncodedForm([...common, { name: 'body-mime', value: raw }]);

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { AddressObject, ParsedMail } from 'mailparser';
-import { envelopeOf, inPieces, type Delivery } from '../mail-cloud.ts';
+import type { AddressObject } from 'mailparser';
+import { envelopeOf, headerLines, inPieces, type Delivery } from '../mail-cloud.ts';
 
 /** What Postmark posts of a mail (https://postmarkapp.com/developer/webhooks/inbound-webhook). */
 export async function inboundPayload(
@@ -31,7 +31,7 @@ export async function inboundPayload(
     HtmlBody: mail.html === false ? '' : mail.html,
     StrippedTextReply: '',
     Tag: '',
-    Headers: otherHeaders(mail),
+    Headers: otherHeaders(raw),
     Attachments: mail.attachments.map((attachment) => ({
       Name: attachment.filename ?? '',
       Content: attachment.content.toString('base64'),
@@ -44,20 +44,11 @@ export async function inboundPayload(
 }
 
 /** Those that have no field of their own. */
-function otherHeaders(mail: ParsedMail): { Name: string; Value: string }[] {
+function otherHeaders(raw: Buffer): { Name: string; Value: string }[] {
   const fields = /^(from|to|cc|bcc|subject|date|reply-to|content-.*)$/i;
-  return mail.headerLines
-    .filter(({ key }) => !fields.test(key))
-    .map(({ line }) => {
-      const colon = line.indexOf(':');
-      return {
-        Name: line.slice(0, colon),
-        Value: line
-          .slice(colon + 1)
-          .replace(/\s+/g, ' ')
-          .trim(),
-      };
-    });
+  return headerLines(raw)
+    .filter(([name]) => !fields.test(name))
+    .map(([Name, Value]) => ({ Name, Value }));
 }
 
 type Addresses = AddressObject | AddressObject[] | undefined;

@@ -1,6 +1,6 @@
 import type { ParsedMail } from 'mailparser';
 import { multipartForm, type EncodedForm, type FormPart } from '../form.ts';
-import { envelopeOf, inPieces, type Delivery } from '../mail-cloud.ts';
+import { envelopeOf, headOf, inPieces, type Delivery } from '../mail-cloud.ts';
 
 /**
  * What the Inbound Parse webhook posts of a mail, in mode `raw` ("send raw") or `parsed`
@@ -37,7 +37,7 @@ export async function parseCall(raw: Buffer, delivery: Delivery): Promise<Encode
   ]);
   const ids = named.flatMap(({ field, cid }) => (cid ? [[cid, field]] : []));
   return multipartForm([
-    { name: 'headers', value: `${mail.headerLines.map(({ line }) => line).join('\n')}\n` },
+    { name: 'headers', value: headOf(raw) },
     ...common,
     ...(mail.text ? fields({ text: mail.text }) : []),
     ...(mail.html === false ? [] : fields({ html: mail.html })),

@@ -18,6 +18,8 @@ export interface Cloud {
   readonly modes: readonly string[];
   /** A call with something of it changed, each of which must not be let in. */
   readonly altered: (call: DoorCall) => Readonly<Record<string, DoorCall>>;
+  /** The status after which the vendor gives up a mail. */
+  readonly finalStatus: 403 | 406;
   /** Whether our Message-ID stays on what is sent. */
   readonly keepsMessageId: boolean;
 }
@@ -39,6 +41,7 @@ export const clouds: readonly Cloud[] = [
     provider: postmark as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['raw', 'parsed'],
     keepsMessageId: true,
+    finalStatus: 403,
     async start() {
       const simulator = await postmarkSimulator();
       const settings = {
@@ -61,6 +64,7 @@ export const clouds: readonly Cloud[] = [
     provider: mailgun as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['mime', 'parsed', 'stored'],
     keepsMessageId: true,
+    finalStatus: 406,
     async start() {
       const simulator = await mailgunSimulator();
       const settings = {
@@ -97,6 +101,7 @@ export const clouds: readonly Cloud[] = [
     provider: sendgrid as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['raw', 'parsed'],
     keepsMessageId: true,
+    finalStatus: 403,
     async start() {
       const simulator = await sendgridSimulator();
       const settings = {
@@ -138,6 +143,7 @@ export const clouds: readonly Cloud[] = [
     provider: ses as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['base64', 'utf8', 's3'],
     keepsMessageId: false,
+    finalStatus: 403,
     async start() {
       const simulator = await sesSimulator();
       const settings = {

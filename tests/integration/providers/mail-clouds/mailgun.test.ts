@@ -188,6 +188,8 @@ describe('an event', () => {
 
   it.each([
     [{ event: 'failed', severity: 'permanent' }, 'bounced'],
+    [{ event: 'failed', severity: 'permanent', reason: 'suppress-bounce' }, 'bounced'],
+    [{ event: 'failed', severity: 'permanent', reason: 'old' }, 'failed'],
     [{ event: 'failed' }, 'bounced'],
     [{ event: 'rejected', reject: { reason: 'Sandbox' } }, 'failed'],
     [{ event: 'delivered' }, 'delivered'],

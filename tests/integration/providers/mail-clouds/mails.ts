@@ -67,3 +67,57 @@ export const bounceMail = Buffer.from(
     '',
   ].join('\r\n'),
 );
+
+const odd = (headers: readonly string[], text: string) =>
+  Buffer.from(
+    [
+      ...headers,
+      'To: support@example.test',
+      'Date: Fri, 20 Nov 2026 10:00:00 +0000',
+      'MIME-Version: 1.0',
+      'Content-Type: text/plain; charset=utf-8',
+      'Content-Transfer-Encoding: 8bit',
+      '',
+      text,
+      '',
+    ].join('\r\n'),
+  );
+
+/** An agent's forward, a tracker's notice, a mail by way of a list. */
+export const oddMails = [
+  odd(
+    [
+      'From: Agent <agent@example.test>',
+      'Subject: Fwd: Hilfe',
+      'Message-ID: <forward@example.test>',
+      'Authentication-Results: mx.example.test; dkim=pass header.d=example.test; dmarc=pass; spf=pass',
+    ],
+    '---------- Forwarded message ---------\r\nFrom: Ada <ada@x.test>\r\nSubject: Hilfe\r\n\r\nGrüße',
+  ),
+  odd(
+    [
+      'From: "Ada (Jira)" <jira@x.test>',
+      'Subject: [JIRA] (HELP-1) Größe',
+      'Message-ID: <JIRA.1.1760000000000.2@Atlassian.JIRA>',
+      'In-Reply-To: <JIRA.1.1760000000000@Atlassian.JIRA>',
+      'References: <JIRA.1.1760000000000@Atlassian.JIRA> <JIRA.1.1760000000001@a>',
+      '\t<own.1@example.test>',
+      'Precedence: bulk',
+      'Auto-Submitted: auto-generated',
+    ],
+    'Ada commented.',
+  ),
+  odd(
+    [
+      "From: 'Ada Lovelace' via Support <list@lists.test>",
+      'Reply-To: Ada Lovelace <ada@x.test>',
+      'X-Original-Sender: ada@x.test',
+      'Sender: list@lists.test',
+      'List-Id: <support.lists.test>',
+      'Subject: Question',
+      'Message-ID: <list.1@x.test>',
+      'Authentication-Results: mx.example.test; dkim=fail; dmarc=fail; spf=pass',
+    ],
+    'Hello',
+  ),
+];

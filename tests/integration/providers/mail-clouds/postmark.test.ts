@@ -44,6 +44,13 @@ describe('what Postmark reports', () => {
     expect((await receive(complaint)).statuses).toMatchObject([{ status: 'complained' }]);
   });
 
+  it.each(['SoftBounce', 'DnsError', 'Blocked', 'SpamNotification'])(
+    'is a failure, and no word against the address, where another time may be better (%s)',
+    async (Type) => {
+      expect((await receive({ ...bounce, Type })).statuses).toMatchObject([{ status: 'failed' }]);
+    },
+  );
+
   it.each(['Transient', 'AutoResponder', 'ChallengeVerification'])(
     'changes no state where the mail may still arrive (%s)',
     async (Type) => {

@@ -159,6 +159,7 @@ describe('events', () => {
         { ...said, event: 'open' },
         { event: 'group_unsubscribe', timestamp: 1 },
         { event: 'bounce', timestamp: 1763633001, 'smtp-id': '<own.2@x.test>' },
+        { ...said, event: 'bounce', type: 'blocked', reason: '421 too many' },
       ]),
     );
     const at = new Date(1763633000_000);
@@ -182,6 +183,13 @@ describe('events', () => {
         status: 'bounced',
         detail: '',
         at: new Date(1763633001_000),
+      },
+      {
+        of: { messageId: 'own.1@x.test' },
+        status: 'failed',
+        recipient: 'ada@x.test',
+        detail: '421 too many',
+        at,
       },
     ]);
   });

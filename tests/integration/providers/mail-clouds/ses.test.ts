@@ -250,7 +250,7 @@ describe('a report', () => {
 
   it.each([
     ['notificationType', { ...bounce('Permanent', 'failed') }, ['bounced']],
-    ['eventType', { ...bounce('Undetermined') }, ['bounced']],
+    ['eventType', { ...bounce('Undetermined') }, ['failed']],
     ['eventType', { ...bounce('Transient', 'failed') }, ['failed']],
     // An answering machine.
     ['eventType', { ...bounce('Transient') }, []],
