@@ -44,8 +44,23 @@ export const consent: ConsentCapability<Microsoft365Settings> = {
         scopes: mailScopes(call.settings),
       }),
     );
+    const granted = new Set(account.scopes.map(nameOf));
+    const missing = mailScopes(call.settings)
+      .map(nameOf)
+      .filter((name) => !granted.has(name));
+    if (missing.length > 0)
+      throw failure(
+        'scopes_missing',
+        'reauthenticate',
+        `The consent leaves out ${missing.join(' and ')}: connect the account again and grant it, or have an admin do so.`,
+      );
     const given: ObtainedTokens = tokens;
     const username = account.account?.username ?? '';
     return { ...given, address: username.includes('@') ? username : null, scopes: account.scopes };
   },
 };
+
+/** Scopes come with or without the resource in front. */
+function nameOf(scope: string): string {
+  return scope.slice(scope.lastIndexOf('/') + 1);
+}

@@ -3,6 +3,7 @@ import {
   type AuthenticationResult,
   type INetworkModule,
 } from '@azure/msal-node';
+import { ProviderFailure } from '../../domain/failure.ts';
 import type { KeptTokens, ObtainedTokens, ProviderCall } from '../contract.ts';
 import { cloudOf } from './cloud.ts';
 import { failure, networkFailure, retryAfter } from './failure.ts';
@@ -39,29 +40,39 @@ export function isApplication(settings: Microsoft365Settings): boolean {
  */
 export async function obtainTokens(
   call: Microsoft365Call,
-  kept: KeptTokens,
+  { refreshToken: kept }: KeptTokens,
 ): Promise<ObtainedTokens> {
   const { settings } = call;
-  const refreshToken = kept.refreshToken ?? settings.refresh_token ?? null;
   const { resource } = cloudOf(settings);
-  if (refreshToken !== null)
-    return signIn(call, (app) =>
-      // Of a consent that wasn't ours: whatever it was for; naming a scope more would be refused.
-      app.acquireTokenByRefreshToken({
-        refreshToken,
-        scopes: kept.refreshToken === null ? [`${resource}/.default`] : mailScopes(settings),
-      }),
-    );
-  if (settings.access_token !== undefined) return pastedToken(settings.access_token);
+  const ofResource = [`${resource}/.default`];
+  const { refresh_token: pasted, access_token: accessToken } = settings;
+  if (kept !== null)
+    try {
+      return await refresh(call, kept, mailScopes(settings));
+    } catch (error) {
+      // One pasted after the connected account's consent had ended takes its place.
+      if (!hasEnded(error) || pasted === undefined || pasted === kept) throw error;
+    }
+  // Of a consent that wasn't ours: whatever it was for; naming a scope more would be refused.
+  if (pasted !== undefined) return refresh(call, pasted, ofResource);
+  if (accessToken !== undefined) return pastedToken(accessToken);
   if (isApplication(settings))
     return signIn(call, (app) =>
-      app.acquireTokenByClientCredential({ scopes: [`${resource}/.default`], skipCache: true }),
+      app.acquireTokenByClientCredential({ scopes: ofResource, skipCache: true }),
     );
   throw failure(
     'not_connected',
     'reauthenticate',
     'No account is connected yet: use Connect, or give tenant_id, client_id, client_secret and mailbox.',
   );
+}
+
+function refresh(call: Microsoft365Call, refreshToken: string, scopes: string[]) {
+  return signIn(call, (app) => app.acquireTokenByRefreshToken({ refreshToken, scopes }));
+}
+
+function hasEnded(error: unknown): boolean {
+  return error instanceof ProviderFailure && error.code === 'microsoft365.consent_ended';
 }
 
 /** @throws ProviderFailure */

@@ -71,7 +71,7 @@ export async function createConsentEnd(options: ConsentEndOptions): Promise<Cons
   const accounts = new Map((options.accounts ?? []).map((account) => [account.address, account]));
   const grants = new Map<string, Set<string>>();
   const calls = { authorization_code: 0, refresh_token: 0, client_credentials: 0, refused: 0 };
-  const store = storage();
+  const store = storage({ keepsUsed: options.rotate === undefined && vendor.keepsUsed });
   const key = await signingKey();
 
   const provider = new Provider(vendor.issuer, {

@@ -2,8 +2,11 @@ import type { Adapter, AdapterPayload } from 'oidc-provider';
 
 type Models = Map<string, Map<string, AdapterPayload>>;
 
-/** What a provider keeps, in memory, for as long as the simulator lives; ends of life are the provider's own to check. */
-export function storage() {
+/**
+ * What a provider keeps, in memory, for as long as the simulator lives; ends of life are the provider's own to check.
+ * @param keepsUsed a refresh token that brought another one stays good
+ */
+export function storage({ keepsUsed = false }: { keepsUsed?: boolean } = {}) {
   const models: Models = new Map();
   const kept = (model: string) => {
     const ofModel = models.get(model) ?? new Map<string, AdapterPayload>();
@@ -11,7 +14,8 @@ export function storage() {
     return ofModel;
   };
   return {
-    adapter: (model: string): Adapter => new InMemory(kept(model)),
+    adapter: (model: string): Adapter =>
+      new InMemory(kept(model), keepsUsed && model === 'RefreshToken'),
     /** Forgets all of a model: `AccessToken`. */
     forget: (model: string) => kept(model).clear(),
   };
@@ -20,8 +24,11 @@ export function storage() {
 class InMemory implements Adapter {
   readonly #kept: Map<string, AdapterPayload>;
 
-  constructor(kept: Map<string, AdapterPayload>) {
+  readonly #keepsUsed: boolean;
+
+  constructor(kept: Map<string, AdapterPayload>, keepsUsed: boolean) {
     this.#kept = kept;
+    this.#keepsUsed = keepsUsed;
   }
 
   async upsert(id: string, payload: AdapterPayload) {
@@ -38,7 +45,7 @@ class InMemory implements Adapter {
   }
   async consume(id: string) {
     const payload = this.#kept.get(id);
-    if (payload) payload.consumed = Math.floor(Date.now() / 1000);
+    if (payload && !this.#keepsUsed) payload.consumed = Math.floor(Date.now() / 1000);
   }
   async destroy(id: string) {
     this.#kept.delete(id);

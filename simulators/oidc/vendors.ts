@@ -11,6 +11,8 @@ export interface Vendor {
   readonly scopes: readonly string[];
   /** Whether each renewal brings another refresh token, unless the options say otherwise. */
   readonly rotates: boolean;
+  /** Whether the one that was used stays good beside it. */
+  readonly keepsUsed: boolean;
   /** The path as the provider knows it; null where it is none of the vendor's. */
   readonly known: (path: string) => string | null;
   /** Whether the consent is for offline access, by what the authorization request asks. */
@@ -39,6 +41,7 @@ export const google: Vendor = {
     `${GOOGLE}/userinfo.profile`,
   ],
   rotates: false,
+  keepsUsed: true,
   known: (path) =>
     /^\/(o\/oauth2\/v2\/auth(\/[\w-]+)?|token|oauth2\/v3\/certs|v1\/userinfo|\.well-known\/openid-configuration)$/.test(
       path,
@@ -69,6 +72,8 @@ export const microsoft: Vendor = {
     ),
   ],
   rotates: true,
+  // https://learn.microsoft.com/en-us/entra/identity-platform/refresh-tokens#token-lifetime
+  keepsUsed: true,
   known(path) {
     // Every path begins with the tenant: a GUID, a domain, `common` or `organizations`.
     const [, rest] =

@@ -25,6 +25,8 @@ export interface FaultChannel {
 
 export interface Product {
   channel(provider: string, settings: object): Promise<FaultChannel>;
+  /** A call of the API, by its path. @throws Error where it is refused */
+  call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +59,7 @@ export async function startProduct(): Promise<Product> {
   };
 
   return {
+    call,
     async channel(provider, settings) {
       const address = `support-${provider}@example.test`;
       const made = await call('POST', '/v1/channels', {

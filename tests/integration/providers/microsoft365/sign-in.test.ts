@@ -127,11 +127,12 @@ describe('validation', () => {
 });
 
 describe('a connected account', () => {
+  beforeEach(() => given.simulator.consent.addAccount({ address: given.address }));
+
   const redirectUri = 'http://127.0.0.1:9/oauth/outlook/callback';
 
   async function connect(address: string) {
     const { mailbox: _mailbox, ...app } = given.simulator.application(address);
-    given.simulator.consent.addAccount({ address });
     const codeVerifier = randomBytes(32).toString('base64url');
     const parsed = settings(app);
     const url = microsoft365.consent!.authorizationUrl(parsed, {
@@ -205,6 +206,24 @@ describe('a connected account', () => {
     });
     const again = await connect(given.address);
     expect((await drain(call(again.exchanged.refreshToken), cursor)).subjects).toEqual(['mail-3']);
+  });
+
+  it('is not taken where the consent leaves something out', async () => {
+    given.simulator.consent.addAccount({
+      address: given.address,
+      withholds: ['https://graph.microsoft.com/Mail.Send'],
+    });
+    await expect(connect(given.address)).rejects.toMatchObject({
+      code: 'microsoft365.scopes_missing',
+      class: 'reauthenticate',
+      message: expect.stringContaining('Mail.Send'),
+    });
+  });
+
+  it('is replaced by a refresh token that was pasted after its consent had ended', async () => {
+    const pasted = await given.simulator.delegated(given.address);
+    const call = providerCall(settings(pasted), { tokens: keptTokens('revoked long ago') });
+    expect((await drain(call)).ids).toHaveLength(2);
   });
 
   it('is not there before it was connected', async () => {
