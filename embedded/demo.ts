@@ -16,7 +16,9 @@ receiver that it opens, an SLA that warns, is breached and escalates; about half
 the link to its workflow in the Temporal UI. The channel, the endpoint, the SLA policy and the API key
 that it makes are removed at its end; the ticket stays, resolved.
 
-  -- --help   this text
+  -- --channels   every mail channel instead: ten doors, each against its vendor's simulator on this
+                  machine: a mail with 10 MiB, its duplicate, tampered calls, the answer, its bounce; one table
+  -- --help       this text
 
 It finds the product by POSTROOM_HOME.
 `;
@@ -26,16 +28,17 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  if (args.length > 0) {
+  const unknown = args.find((arg) => arg !== '--channels');
+  if (unknown !== undefined) {
     process.stderr.write(
-      `Unknown option ${args[0]}; \`npm run demo -- --help\` says what there is.\n`,
+      `Unknown option ${unknown}; \`npm run demo -- --help\` says what there is.\n`,
     );
     return 2;
   }
   const cleanUp = new CleanUp();
   const given = new AbortController();
   void stopRequest().then(() => given.abort(new Error('Given up.')));
-  const fault = await play(cleanUp, given.signal).then(
+  const fault = await play(cleanUp, given.signal, args.includes('--channels')).then(
     () => null,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );
@@ -43,11 +46,11 @@ async function main(args: readonly string[]): Promise<number> {
   const left = await cleanUp.run();
   for (const line of left) process.stderr.write(`${line}\n`);
   if (fault !== null || left.length > 0) return 1;
-  process.stdout.write('\nEverything that was made for it is removed; the ticket stays.\n');
+  process.stdout.write('\nEverything that was made for it is removed; its tickets stay.\n');
   return 0;
 }
 
-async function play(cleanUp: CleanUp, signal: AbortSignal): Promise<void> {
+async function play(cleanUp: CleanUp, signal: AbortSignal, isOfChannels: boolean): Promise<void> {
   const { home } = loadConfig();
   const running = readRunningState(home);
   if (running === null)
@@ -60,6 +63,13 @@ async function play(cleanUp: CleanUp, signal: AbortSignal): Promise<void> {
   cleanUp.add(`API key ${id}`, () => api.delete(`/v1/api-keys/${id}`));
   const terminal = terminalOf(process.stdout);
   process.stdout.write(`Postroom's demo, on ${running.apiUrl}\n`);
+  if (isOfChannels) {
+    // Loaded when it is asked for: the vendors' simulators are of the development's packages.
+    const { playChannels } = await import('./demo/channels/play.ts');
+    const failed = await playChannels({ api, cleanUp, signal });
+    if (failed > 0) throw new Error(`${failed} of the channels did not hold.`);
+    return;
+  }
   const context = { running, api, terminal, cleanUp, signal };
   await tell(context, await setStage(context));
 }

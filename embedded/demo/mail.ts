@@ -8,6 +8,8 @@ export interface CustomersServer {
   readonly port: number;
   /** The first mail that was delivered to the customer, as another's library reads it; null before. */
   firstMail(): Promise<ParsedMail | null>;
+  /** All that was delivered, as it came, oldest first. */
+  mails(): readonly Buffer[];
   close(): Promise<void>;
 }
 
@@ -33,6 +35,7 @@ export async function customersServer(): Promise<CustomersServer> {
   const { port } = server.server.address() as AddressInfo; // a TCP listener has one
   return {
     port,
+    mails: () => raw,
     firstMail: async () => (raw[0] ? simpleParser(raw[0]) : null),
     close: () => new Promise((done) => server.close(() => done())),
   };
