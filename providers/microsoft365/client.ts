@@ -11,6 +11,7 @@ import type { ProviderFailure } from '../../domain/failure.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { cloudOf, mailboxPath } from './cloud.ts';
 import { graphFailure } from './failure.ts';
+import { IdleLimit } from './idle.ts';
 import { obtainTokens, type Microsoft365Call } from './sign-in.ts';
 
 /** Requests of one app on one mailbox at a time (https://learn.microsoft.com/graph/throttling-limits). */
@@ -58,18 +59,27 @@ export class Graph {
     return this.#patiently(request, (token) => this.#json<T>(request, token));
   }
 
-  /** Reads an answer's bytes by `read`; read again from the beginning where it breaks off. @throws ProviderFailure */
+  /**
+   * Reads an answer's bytes by `read`, however long they come; from the beginning again where they break off.
+   * @throws ProviderFailure
+   */
   async read<T>(
     request: GraphRequest,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     return this.#patiently(request, async (token) => {
-      const answer = (await this.#prepared(request, token)
-        .responseType(ResponseType.RAW)
-        .get()) as Response; // by the response type
-      // The library takes what isn't ok for an answer here: it is asked to read the error by itself.
-      if (!answer.ok) throw await errorOf(answer);
-      return read(answer.body ?? emptyBody());
+      const idle = new IdleLimit(this.call.timeoutMs);
+      try {
+        const answer = (await this.#prepared(request, token)
+          .option('signal', idle.signal)
+          .responseType(ResponseType.RAW)
+          .get()) as Response; // by the response type
+        // The library takes what isn't ok for an answer here: so the error is read by ourselves.
+        if (!answer.ok) throw await errorOf(answer);
+        return await read(idle.watch(answer.body ?? emptyBody()));
+      } finally {
+        idle.end();
+      }
     });
   }
 
@@ -159,13 +169,13 @@ class GuardedTransport implements Middleware {
   async execute(context: Context): Promise<void> {
     const { network, settings, signal, timeoutMs } = this.#call;
     const asked = typeof context.request === 'string' ? context.request : context.request.url;
-    const { method, headers, body } = context.options ?? {};
+    const { method, headers, body, signal: limit } = context.options ?? {};
     try {
       context.response = await network.fetch(asked.replace(LIBRARY_BASE, cloudOf(settings).graph), {
         method,
         headers: headers as Record<string, string>, // the library makes it of header() alone
         ...(body != null && body !== '' && { body: body as string }), // made of a string or JSON
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+        signal: AbortSignal.any([signal, limit ?? AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
       // The library keeps nothing of other errors but their words.

@@ -45,7 +45,7 @@ export function networkFailure(error: unknown, url: string): ProviderFailure {
         error,
       );
   }
-  const isLate = error instanceof Error && error.name === 'TimeoutError';
+  const isLate = (error as { name?: unknown } | null)?.name === 'TimeoutError'; // whatever was thrown
   return failure(
     isLate ? 'no_answer' : 'connection_lost',
     'retry',

@@ -2,6 +2,7 @@ import { ProviderFailure } from '../../domain/failure.ts';
 import type { FetchedBatch } from '../contract.ts';
 import { Graph } from './client.ts';
 import { readCursor, type CursorIn, type GraphCursor } from './cursor.ts';
+import { failure } from './failure.ts';
 import { folderPath } from './folder.ts';
 import { deltaPage, mailsFrom, timeOf } from './listing.ts';
 import { readMails } from './read.ts';
@@ -24,8 +25,10 @@ export async function* fetchMail(
   try {
     yield* read(open, cursor);
   } catch (error) {
-    if (!(error instanceof ProviderFailure) || error.code !== 'microsoft365.cursor_expired')
-      throw error;
+    if (!(error instanceof ProviderFailure)) throw error;
+    if (error.code === 'microsoft365.not_found')
+      throw failure('folder_missing', 'give_up', `There is no folder "${folder}" in the mailbox.`);
+    if (error.code !== 'microsoft365.cursor_expired') throw error;
     call.log.warn({ folder }, 'Graph has forgotten the cursor: the folder is read anew');
     yield* read(open, beginning(open, cursor.since));
   }

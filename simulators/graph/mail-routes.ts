@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response, Router } from 'express';
 import { rawBody } from '../server.ts';
 import { graphError } from './errors.ts';
@@ -20,6 +21,8 @@ export interface MailParts {
     permissions: readonly string[],
   ) => SimMailbox | null;
   readonly sentOut: (raw: Buffer) => void;
+  /** In how many parts MIME is sent, and how long after each other. */
+  readonly pace: { readonly parts: number; readonly ms: number };
   /** Whether the next draft is refused. */
   readonly takeRefusal: () => boolean;
 }
@@ -43,7 +46,7 @@ type ServeMessage = (
 /** One mailbox's folders and messages, under `/me` or `/users/{id}`. */
 export function mailRoutes(
   api: Router,
-  { baseUrl, uploads, deltas, open, sentOut, takeRefusal }: MailParts,
+  { baseUrl, uploads, deltas, open, sentOut, pace, takeRefusal }: MailParts,
 ): void {
   const served =
     (permissions: readonly string[], serve: Serve) => (request: Request, response: Response) => {
@@ -99,7 +102,7 @@ export function mailRoutes(
           'ErrorInternalServerError',
           'The content of the item can’t be converted.',
         );
-      response.type('text/plain').send(message.mime);
+      void slowly(response.type('text/plain'), message.mime, pace);
     }),
   );
   api.post('/messages/:id/send', ofMessage(SEND, send));
@@ -272,4 +275,18 @@ function tooLarge(request: Request, response: Response): boolean {
   if (rawBody(request).length <= MOST_BYTES) return false;
   graphError(response, 413, 'RequestEntityTooLarge', 'The request is larger than 4 MB.');
   return true;
+}
+
+async function slowly(
+  response: Response,
+  mime: Buffer,
+  { parts, ms }: MailParts['pace'],
+): Promise<void> {
+  if (parts === 1) return void response.send(mime);
+  const size = Math.ceil(mime.length / parts);
+  for (let from = 0; from < mime.length; from += size) {
+    response.write(mime.subarray(from, from + size));
+    await sleep(ms);
+  }
+  response.end();
 }

@@ -48,6 +48,8 @@ export interface GraphSimulator extends Simulator {
     raw: string | Buffer,
     how?: { folder?: string; receivedAt?: Date },
   ): SimMessage;
+  /** From now on MIME comes in so many parts, so many milliseconds apart. */
+  trickle(parts: number, ms: number): void;
   /** The next draft that is to be sent is refused for good. */
   refuseNextSend(): void;
   /** All that left every mailbox, oldest first. */
@@ -82,6 +84,7 @@ export async function graphSimulator({
   const mailboxes = new Map<string, SimMailbox>();
   const sentMails: Buffer[] = [];
   let refusals = 0;
+  const pace = { parts: 1, ms: 0 };
   let url = '';
   const baseUrl = () => url;
   const uploads = new Uploads(baseUrl);
@@ -230,6 +233,7 @@ export async function graphSimulator({
       deltas,
       open,
       sentOut: (raw) => void sentMails.push(raw),
+      pace,
       takeRefusal: () => refusals > 0 && refusals-- > 0,
     });
     v1.use('/me', mail);
@@ -265,6 +269,7 @@ export async function graphSimulator({
     mailboxes,
     mailbox,
     deliver,
+    trickle: (parts, ms) => void Object.assign(pace, { parts, ms }),
     refuseNextSend: () => void (refusals += 1),
     sent: () => sentMails,
   };

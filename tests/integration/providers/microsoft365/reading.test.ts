@@ -128,6 +128,9 @@ describe('following', () => {
     const { cursor } = await drain(given.call());
     const call = given.call({ folder: 'kunden/wichtig' });
     expect((await drain(call, cursor, 'kunden/wichtig')).subjects).toEqual(['mail-3']);
+    await expect(drain(call, null, 'clutter')).rejects.toMatchObject({
+      code: 'microsoft365.folder_missing',
+    });
     await expect(drain(call, null, 'Kunden/Nirgends')).rejects.toMatchObject({
       code: 'microsoft365.folder_missing',
       message: expect.stringContaining('"Wichtig"'),
@@ -230,6 +233,18 @@ it('gives what it has read before a failure is thrown, so that each try gets fur
   given.simulator.faults.clear();
   const kept: unknown = JSON.parse(JSON.stringify(batches.at(-1)!.cursor));
   expect((await drain(call, kept)).subjects).toEqual(subjects(1, 10));
+});
+
+it('takes its time for a large mail on a slow line, and none for one that stands still', async () => {
+  given.simulator.deliver(given.address, mail(1, 'x'.repeat(2_000_000)));
+  const { cursor } = await drain(given.call());
+  given.simulator.deliver(given.address, mail(2, 'x'.repeat(2_000_000)));
+  given.simulator.trickle(10, 150);
+  const { items } = await drain(given.call({}, { timeoutMs: 1000 }), cursor);
+  expect((items[0]!.source as Buffer).length).toBeGreaterThan(2_000_000);
+  given.simulator.trickle(2, 5000);
+  const call = given.call({ max_retries: 0 }, { timeoutMs: 500 });
+  await expect(drain(call, cursor)).rejects.toMatchObject({ code: 'microsoft365.no_answer' });
 });
 
 it('waits until a look finds mail, every poll_seconds', async () => {
