@@ -1,4 +1,5 @@
 import type { Response } from 'express';
+import type { FaultKind } from '../contract.ts';
 import type { AnsweredFault } from '../server.ts';
 
 /** An error in Google's own words (https://developers.google.com/workspace/gmail/api/guides/handle-errors). */
@@ -55,6 +56,24 @@ export function answerError(response: Response, error: GoogleError): void {
   response.status(error.status).json(errorBody(error));
 }
 
+const FAULTS: Record<AnsweredFault, GoogleError> = {
+  too_many: {
+    status: 429,
+    reason: 'rateLimitExceeded',
+    domain: 'usageLimits',
+    message: 'Too many concurrent requests for user',
+  },
+  unavailable: { status: 503, reason: 'backendError', message: 'Backend Error' },
+  server_error: { status: 500, reason: 'backendError', message: 'Internal error encountered.' },
+  token_expired: ERRORS.badToken,
+  token_revoked: ERRORS.badToken,
+};
+
+/** The error of a fault that is an answer; null for the others, and for none. */
+export function errorOf(kind: FaultKind | undefined): GoogleError | null {
+  return kind !== undefined && kind in FAULTS ? FAULTS[kind as AnsweredFault] : null;
+}
+
 /** Faults in Google's words; at the token end in OAuth's (RFC 6749 §5.2). */
 export function wording(kind: AnsweredFault, response: Response): void {
   const atTokenEnd = response.req.path === '/token';
@@ -65,17 +84,5 @@ export function wording(kind: AnsweredFault, response: Response): void {
     });
     return;
   }
-  const errors: Record<AnsweredFault, GoogleError> = {
-    too_many: {
-      status: 429,
-      reason: 'rateLimitExceeded',
-      domain: 'usageLimits',
-      message: 'Too many concurrent requests for user',
-    },
-    unavailable: { status: 503, reason: 'backendError', message: 'Backend Error' },
-    server_error: { status: 500, reason: 'backendError', message: 'Internal error encountered.' },
-    token_expired: ERRORS.badToken,
-    token_revoked: ERRORS.badToken,
-  };
-  answerError(response, errors[kind]);
+  answerError(response, FAULTS[kind]);
 }

@@ -29,6 +29,8 @@ interface Known {
 export interface ApiOptions {
   /** Whose token it is. */
   readonly bearer: (request: Request) => Promise<Known | null>;
+  /** What the next request within a batch is to meet, if it is to fail. */
+  readonly failure: () => GoogleError | null;
   /** Why the API's description does not allow a request within a batch; null where it does. */
   readonly problem: (method: string, url: URL) => Promise<string | null>;
   readonly watchLifeMs: () => number;
@@ -84,7 +86,10 @@ async function answerTo(
 type Serve = (account: ServedAccount, request: Request, query: URLSearchParams) => unknown;
 
 /** The methods of the Gmail API (https://developers.google.com/workspace/gmail/api/reference/rest) that are played. */
-export function gmailRoutes(api: Router, { bearer, problem, watchLifeMs }: ApiOptions): void {
+export function gmailRoutes(
+  api: Router,
+  { bearer, failure, problem, watchLifeMs }: ApiOptions,
+): void {
   const user = '/gmail/v1/users/:userId';
   const upload = `/upload${user}`;
 
@@ -137,6 +142,8 @@ export function gmailRoutes(api: Router, { bearer, problem, watchLifeMs }: ApiOp
       const asked = { method, path: url.pathname, userId, query: url.searchParams };
       const answer = await answerTo(known, READING, asked, () => {
         if (reason !== null) throw new RangeError(reason);
+        const error = failure();
+        if (error) throw new Refusal(error);
         return get(known.account, id!, url.searchParams);
       });
       answers.push({ contentId, ...answer });

@@ -1,8 +1,9 @@
-import type { Simulator } from '../contract.ts';
+import type { Faults, Simulator } from '../contract.ts';
 import { describedBy } from '../description.ts';
+import { planFaults } from '../faults.ts';
 import { createConsentEnd, type ConsentEnd } from '../oidc/consent-end.ts';
 import { createSimulatorServer } from '../server.ts';
-import { wording } from './answers.ts';
+import { errorOf, wording } from './answers.ts';
 import { gmailRoutes, type ServedAccount } from './api.ts';
 import { gmailControls } from './controls.ts';
 import { Mailbox } from './mailbox.ts';
@@ -20,6 +21,8 @@ export interface GmailSimulator extends Simulator {
   readonly pubsub: PubSub;
   /** How long a watch lives; Gmail's seven days unless it is set. */
   readonly clock: { watchLifeMs: number };
+  /** How many requests within batches failed as they were told to; the log of requests shows only the batches. */
+  readonly batched: { readonly failed: number };
   /** The account of this address; made where there is none. */
   account(address: string): Promise<SimulatedAccount>;
   /** Settings of a channel that reads this account. */
@@ -65,6 +68,9 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
     return token === undefined ? null : consent.bearer(token);
   };
 
+  // Google answers each request of a batch by itself: they fail apart from it, and as often.
+  const withinBatches = planFaults();
+  const batched = { failed: 0 };
   const clock = { watchLifeMs: WEEK_MS };
   const description = describedBy(['gmail.v1.json'], {
     // https://developers.google.com/workspace/gmail/api/guides/performance#partial-response and system parameters
@@ -89,6 +95,11 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
     routes(api) {
       gmailRoutes(api, {
         watchLifeMs: () => clock.watchLifeMs,
+        failure() {
+          const error = errorOf(withinBatches.take('batched')?.kind);
+          if (error) batched.failed += 1;
+          return error;
+        },
         async problem(method, { pathname: path, searchParams: query }) {
           const asked = { method, path, query, headers: {}, body: Buffer.alloc(0) };
           return (await description?.problem(asked)) ?? null;
@@ -109,8 +120,20 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
     closing: () => pubsub.close(),
   });
 
+  const { faults } = simulator;
   // The simulator itself, since its lists grow.
   return Object.assign(simulator, {
+    faults: {
+      failNext: (fault, count) => faults.failNext(fault, count),
+      failSome(rate, kinds, seed) {
+        withinBatches.failSome(rate, kinds, seed);
+        faults.failSome(rate, kinds, seed);
+      },
+      clear() {
+        withinBatches.clear();
+        faults.clear();
+      },
+    } satisfies Faults,
     consent,
     pubsub,
     account,
@@ -122,5 +145,6 @@ export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimu
       account: mailbox.address,
     }),
     clock,
+    batched,
   });
 }

@@ -4,7 +4,8 @@ import { mailApi, type FaultWorld } from './world.ts';
 export async function gmail(): Promise<FaultWorld> {
   const simulator = await createGmailSimulator();
   const account = await simulator.account('support@gmail.test');
-  return mailApi(simulator, simulator.settingsOf(account), (raw) => {
+  const world = mailApi(simulator, simulator.settingsOf(account), (raw) => {
     account.mailbox.deliver(raw);
   });
+  return { ...world, failed: () => world.failed() + simulator.batched.failed };
 }
