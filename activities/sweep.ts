@@ -3,6 +3,7 @@ import { sweepUnfinishedBlobs } from '../db/queries/blobs.ts';
 import { sweepCommands } from '../db/queries/commands.ts';
 import { sweepEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { sweepIdempotencyKeys } from '../db/queries/idempotency.ts';
+import { sweepStates } from '../db/queries/oauth-states.ts';
 import { tenantIds } from '../db/queries/tenants.ts';
 import type { Deps } from './deps.ts';
 
@@ -30,6 +31,7 @@ export function createSweepActivities({ db }: Pick<Deps, 'db'>): SweepActivities
         await sweepIdempotencyKeys(db, tenantId);
         await sweepUnfinishedBlobs(db, tenantId);
         await sweepEarlyStatuses(db, tenantId);
+        await sweepStates(db, tenantId);
         commands += await sweepCommands(db, tenantId);
       }
       return { tenants: tenants.length, commands };

@@ -7,6 +7,7 @@ import { answerErrors } from './middleware/errors.ts';
 import { giveRequestId } from './middleware/request-id.ts';
 import { traceRequest } from './middleware/trace.ts';
 import { mountRoutes } from './mount.ts';
+import { mountOauth } from './oauth/mount.ts';
 import { Problem } from './problem.ts';
 import { routes } from './routes/index.ts';
 import { mountService } from './service.ts';
@@ -23,6 +24,7 @@ export function createApp(deps: ApiDeps): Express {
   if (deps.codec) app.use('/codec', deps.codec);
   mountService(app, deps, routes);
   mountIngress(app, deps);
+  mountOauth(app, deps);
   mountRoutes(app, deps, routes);
   app.use((req) => {
     throw new Problem(

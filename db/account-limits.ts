@@ -35,7 +35,8 @@ export class StoredLimits implements AccountLimits {
     this.#account = account;
   }
 
-  async slot<T>(most: number, work: () => Promise<T>): Promise<T> {
+  // Properties, as the contract has them: a provider may take one, or spread the whole.
+  readonly slot = async <T>(most: number, work: () => Promise<T>): Promise<T> => {
     const holder = randomUUID();
     await this.#wait(most, holder);
     const alive = setInterval(() => {
@@ -48,11 +49,10 @@ export class StoredLimits implements AccountLimits {
       clearInterval(alive);
       await freePlace(this.#deps.db, this.#account, holder);
     }
-  }
+  };
 
-  async pause(until: Date): Promise<void> {
-    await pauseAccount(this.#deps.db, this.#account, until);
-  }
+  readonly pause = (until: Date): Promise<void> =>
+    pauseAccount(this.#deps.db, this.#account, until);
 
   /** @throws ProviderFailure `wait` where the account is paused for long */
   async #wait(most: number, holder: string): Promise<void> {

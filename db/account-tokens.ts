@@ -44,7 +44,10 @@ export class StoredTokens implements AccountTokens {
     this.#channel = channel;
   }
 
-  async access(obtain: (kept: KeptTokens) => Promise<ObtainedTokens>): Promise<string> {
+  // Properties, as the contract has them: a provider may take one, or spread the whole.
+  readonly access = async (
+    obtain: (kept: KeptTokens) => Promise<ObtainedTokens>,
+  ): Promise<string> => {
     const { db, signal, heartbeat } = this.#deps;
     let waitedFor: number | null = null;
     for (;;) {
@@ -61,13 +64,13 @@ export class StoredTokens implements AccountTokens {
       const claim = await claimRenewal(db, this.#channel, row?.fence ?? 0);
       if (claim) return this.#renew(claim, obtain);
     }
-  }
+  };
 
-  async refuse(accessToken: string): Promise<void> {
+  readonly refuse = async (accessToken: string): Promise<void> => {
     const row = await readTokens(this.#deps.db, this.#channel);
     if (row?.access_token && this.#open(row.access_token) === accessToken)
       await forgetAccess(this.#deps.db, this.#channel, row.access_token);
-  }
+  };
 
   /** @throws ProviderFailure what the renewal met that we waited for, or that was a moment ago */
   #outcome(row: TokensRow | null, waitedFor: number | null): string | null {

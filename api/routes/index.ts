@@ -5,6 +5,7 @@ import { attachmentRoutes } from './attachments.ts';
 import { calendarRoutes } from './calendars.ts';
 import { channelActionRoutes } from './channel-actions.ts';
 import { channelRulesRoutes } from './channel-rules.ts';
+import { channelConnectRoutes } from './channel-connect.ts';
 import { channelRoutes } from './channels.ts';
 import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
@@ -21,6 +22,7 @@ import { webhookEndpointRoutes } from './webhook-endpoints.ts';
 export const routes: readonly AnyRoute[] = [
   ...channelRoutes,
   ...channelActionRoutes,
+  ...channelConnectRoutes,
   ...channelRulesRoutes,
   ...ticketRoutes,
   ...messageRoutes,

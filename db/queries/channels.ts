@@ -183,7 +183,7 @@ function selectChannel(tx: Tx, channelId: string) {
 }
 
 /** The same, its row locked until the transaction ends. */
-async function lockChannel(tx: Tx, channelId: string): Promise<ChannelRow | undefined> {
+export async function lockChannel(tx: Tx, channelId: string): Promise<ChannelRow | undefined> {
   return tx
     .selectFrom('channels')
     .selectAll()
@@ -288,7 +288,8 @@ export async function createChannel(
   return { row, pending };
 }
 
-async function claimAddresses(
+/** @throws AddressTaken where a wanted one is another channel's */
+export async function claimAddresses(
   tx: Tx,
   tenantId: TenantId,
   channelId: string,
@@ -371,7 +372,8 @@ export async function changeChannel(
 }
 
 const CONNECTING = { state: 'connecting', detail: 'Waiting for its worker.', last_error: null };
-const SHOWN_AT_ONCE = {
+/** What an admin sees until the workflow tells better. */
+export const SHOWN_AT_ONCE = {
   running: CONNECTING,
   paused: { state: 'paused', detail: 'Paused by an admin.', next_sweep_at: null },
   stopped: { state: 'stopped', detail: 'Stopped by an admin.', next_sweep_at: null },
@@ -406,7 +408,8 @@ export async function wantState(
   });
 }
 
-async function update(
+/** Writes a locked channel's change, and leaves its workflow to be told. */
+export async function update(
   tx: Tx,
   pending: Pending,
   before: ChannelRow,
