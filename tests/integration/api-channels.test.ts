@@ -38,9 +38,11 @@ test('a channel is made, shown, listed, and its workflow is told', async () => {
     warnings: [expect.stringContaining('outgoing server')],
   });
   expect(body).not.toHaveProperty('ingress_token');
-  expect([...lastFlush().channels]).toEqual([
-    [body.id, { provider: 'smtp', changed: true, version: expect.any(Number) }],
-  ]);
+  const told = {
+    ...{ provider: 'smtp', version: expect.any(Number) },
+    ...{ changed: true, push: false, renew: false },
+  };
+  expect([...lastFlush().channels]).toEqual([[body.id, told]]);
   const { warnings: _warnings, ...shown } = body;
   expect((await ada.call('GET', `/v1/channels/${body.id}`)).body).toEqual(shown);
   const listed = await ada.call('GET', '/v1/channels?provider=smtp');

@@ -67,8 +67,10 @@ test('an answer of the API fits the description that others generate clients fro
 });
 
 test('settings are described per provider, as input', () => {
-  const imap = description.components.schemas.ImapSettings as { required: string[] };
-  expect(imap.required.toSorted()).toEqual(['host', 'password', 'username']);
+  const imap = description.components.schemas.ImapSettings as Record<string, object>;
+  // A preset knows the host, and OAuth stands for a password.
+  expect(imap.required).toEqual(['username']);
+  expect(imap.properties).toMatchObject({ host: {}, password: {}, oauth: {}, preset: {} });
 });
 
 test('no key at all is 401 at every route but those that need none', async () => {

@@ -116,7 +116,9 @@ it('API: read, change under If-Match, answer, note, find again', async () => {
   const answer = { content: 'Use the extinguisher.', status: 'pending' };
   const first = await call('POST', `${path}/messages`, answer, once);
   const again = await call('POST', `${path}/messages`, answer, once);
-  expect(first).toMatchObject({ status: 201, body: { direction: 'outbound', status: 'queued' } });
+  // The answer shows the message as it stands; a fast worker may have sent it by then.
+  const status = expect.stringMatching(/^(queued|sent)$/);
+  expect(first).toMatchObject({ status: 201, body: { direction: 'outbound', status } });
   expect(again.body.id).toBe(first.body.id);
   expect((await call('POST', `${path}/messages`, {})).status).toBe(422);
   await until(
