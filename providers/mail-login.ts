@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { MailPreset, PRESETS } from './mail-presets.ts';
 import {
   credentialText,
-  OutgoingServer,
+  type OutgoingServer,
   serverFields,
   type MailProtocol,
 } from './mail-settings.ts';

@@ -90,6 +90,10 @@ export const outgoingFields = {
     .max(100)
     .optional()
     .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+  trusted_servers: z.array(z.string().min(1).max(253)).max(20).optional().meta({
+    description:
+      'Names (authserv-id) of your own servers whose Authentication-Results count, because they take off forged ones.',
+  }),
   smtp: OutgoingServer.optional(),
 };
 

@@ -27,6 +27,7 @@ import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-so
 import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
 import { assignableTargets, type RuleTargets } from './rule-targets.ts';
+import { withRequesters } from './requesters.ts';
 import { countSent } from './sender-hours.ts';
 import { ThreadIndex } from './thread-index.ts';
 import { announceTickets, changeTickets, type TicketChange } from './ticket-changes.ts';
@@ -103,9 +104,10 @@ class Ingestion {
       fresh,
       groups.ticketIds,
     );
-    const own = await withoutOwn(this.#tx, fresh, index, this.#now);
+    const foreign = await withoutOwn(this.#tx, fresh, index, this.#now);
+    const asked = await withRequesters(this.#tx, foreign, index);
     const placed = await this.#withoutUnwanted(
-      placeAll(inThreadOrder(own), index, groups, rules, this.#now),
+      placeAll(inThreadOrder(asked), index, groups, rules, this.#now),
     );
     const items = placed.map(({ item }) => item);
     if (items.length === 0) return 0;

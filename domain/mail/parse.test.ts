@@ -267,7 +267,8 @@ describe('a mail that is broken', () => {
     const mail = await parse(
       `From: =?utf-8?B?AEE=?= <a\0@b>\r\nMessage-ID: <a\0@b>\r\nSubject: ${wide}\r\nContent-Type: text/html\r\n\r\n<p>\0x&#xD800;</p>`,
     );
-    const said = JSON.stringify({ ...mail, attachments: [] });
+    const { headers: _raw, ...kept } = mail;
+    const said = JSON.stringify({ ...kept, attachments: [] });
     expect(said).not.toMatch(/\\u0000|\\ud[89a-f]/i);
     expect(mail.message.content).toMatch(/x/);
   });

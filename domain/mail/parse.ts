@@ -22,6 +22,7 @@ import {
 } from './mime.ts';
 import { splitQuoted } from './quote.ts';
 import { storable } from './storable.ts';
+import { listedAuthor, type ListedAuthor } from './original-author.ts';
 import { isForwarded } from './subject.ts';
 import { readThreading, type ThreadingKeys } from './threading-keys.ts';
 
@@ -66,6 +67,8 @@ export interface ParsedMail {
   automatic: { automatic: boolean; autoReply: boolean; reason: string | null };
   /** Whether a server that the channel trusts gave the authentication verdicts. */
   authenticationTrusted: boolean;
+  /** Whom a mail is from whose From a list has rewritten; on a trusted server's word. */
+  listedAuthor: ListedAuthor | null;
   /** Hex SHA-256 of what was said, by whom and when: it stands in for a missing Message-ID. */
   contentHash: string;
   loopHeaders: LoopHeaders;
@@ -237,6 +240,7 @@ function assemble(mime: MimeContent, body: ReadBody): ParsedMail {
       reason: classified.automatic,
     },
     authenticationTrusted: authentication?.trusted ?? false,
+    listedAuthor: listedAuthor(headers, sender, context.trustedServers ?? []),
     contentHash: hashContent(message, writtenAt),
     loopHeaders: readLoopHeaders(headers),
     notes,

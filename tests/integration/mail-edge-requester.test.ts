@@ -1,0 +1,259 @@
+// oxlint-disable unicorn/no-thenable -- a rule's `then` is an object, and awaits nothing
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Deps } from '../../activities/deps.ts';
+import { ingestStaged } from '../../activities/ingestion.ts';
+import { connect, inTenant, type Db } from '../../db/connection.ts';
+import { insertAgent } from '../../db/queries/agents.ts';
+import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import { stageReceipts } from '../../db/queries/sources.ts';
+import { ensureTenant } from '../../db/queries/tenants.ts';
+import { newId, type TenantId } from '../../domain/ids.ts';
+import { KeyRing } from '../../security/key-ring.ts';
+import { createLogger } from '../../telemetry/log.ts';
+import { testDatabase } from '../harness/index.ts';
+
+// Mail edge cases 14, 16 and 31: who asks, and which notices belong together; as it is stored.
+
+const AGENT = 'grace@shop.example';
+const SERVER = 'mx.shop.example';
+const keys = KeyRing.parse(KeyRing.generate());
+let db: Db;
+let deps: Deps;
+let tenantId: TenantId;
+let channel: LoadedChannel;
+let ours: string;
+
+beforeAll(async () => {
+  db = connect({ url: (await testDatabase()).url, poolSize: 4 });
+  deps = {
+    db,
+    keys,
+    log: createLogger('fatal'),
+    relay: { flush: async () => {}, workflowUrl: (id: string) => id },
+  } as unknown as Deps; // ingestion needs no network and no configuration
+});
+afterAll(() => db.destroy());
+
+beforeEach(async () => {
+  tenantId = await ensureTenant(db, `tenant ${Math.random()}`);
+  await newChannel(null);
+  await insertAgent(db, tenantId, newId('agent'), {
+    name: 'Grace',
+    addresses: [AGENT],
+    role: 'agent',
+    is_active: true,
+  });
+});
+
+async function newChannel(rules: object | null): Promise<void> {
+  const id = newId('channel');
+  ours = `${id.toLowerCase().replace('_', '-')}@shop.example`;
+  const settings = JSON.stringify({ trusted_servers: [SERVER] });
+  await inTenant(db, tenantId, async (tx) => {
+    await tx
+      .insertInto('channels')
+      .values({
+        id,
+        tenant_id: tenantId,
+        provider: 'smtp',
+        name: 'Support',
+        address: ours,
+        settings,
+        rules: rules && JSON.stringify(rules),
+      })
+      .execute();
+    await tx
+      .insertInto('channel_addresses')
+      .values({ address: ours, tenant_id: tenantId, channel_id: id })
+      .execute();
+  });
+  channel = (await loadChannel(db, keys, tenantId, id))!;
+}
+
+let count = 0;
+async function receive(headers: string, body = 'Hello'): Promise<void> {
+  count += 1;
+  const id = /^Message-ID:/im.test(headers) ? '' : `Message-ID: <m${count}@mail.test>\r\n`;
+  const source = Buffer.from(
+    `${headers.trim().replaceAll(/\n\s*/g, '\r\n')}\r\n${id}Date: ${new Date().toUTCString()}\r\nX-Count: ${count}\r\n\r\n${body.replaceAll(/\r?\n/g, '\r\n')} ${count}`,
+  );
+  const receipt = { source, providerMessageId: null, receivedAt: new Date() };
+  await inTenant(db, tenantId, (tx) => stageReceipts(tx, tenantId, channel.facts.id, [receipt]));
+  await ingestStaged(deps, channel, () => {});
+}
+
+const tickets = () =>
+  inTenant(db, tenantId, (tx) =>
+    tx
+      .selectFrom('tickets')
+      .innerJoin('contact_addresses', 'contact_addresses.contact_id', 'tickets.requester_id')
+      .select(['tickets.id', 'contact_addresses.address as requester'])
+      .orderBy('tickets.number')
+      .execute(),
+  );
+const requesters = async () => (await tickets()).map((ticket) => ticket.requester);
+const answersGoTo = () =>
+  inTenant(db, tenantId, async (tx) => {
+    const { body } = await tx.selectFrom('messages').select('body').executeTakeFirstOrThrow();
+    return (body as { reply_to: { address: string }[] }).reply_to.map(({ address }) => address);
+  });
+
+describe('edge 14: an agent forwards a customer’s mail', () => {
+  const gmail = `See below.
+
+---------- Forwarded message ---------
+From: Ada Lovelace <ada@customer.example>
+Date: Fri, 20 Nov 2026 at 10:00
+Subject: Kettle
+To: <grace@shop.example>
+
+It is broken.`;
+  const thunderbird = `
+-------- Forwarded Message --------
+Subject: \tKettle
+Date: \tFri, 20 Nov 2026 10:00:00 +0100
+From: \tAda Lovelace <ada@customer.example>
+To: \tgrace@shop.example
+
+It is broken.`;
+  const outlook = `
+________________________________
+Von: Ada Lovelace [mailto:ada@customer.example]
+Gesendet: Freitag, 20. November 2026 10:00
+An: Grace
+Betreff: Kessel
+
+Er ist kaputt.`;
+  const apple = `
+Début du message réexpédié :
+
+> De: Ada Lovelace <ada@customer.example>
+> Objet: Bouilloire
+> Date: 20 novembre 2026 à 10:00:00 UTC+1
+> À: grace@shop.example
+>
+> Elle est cassée.`;
+
+  test.each([
+    ['Gmail', 'Fwd: Kettle', gmail],
+    ['Thunderbird', 'Fwd: Kettle', thunderbird],
+    ['Outlook, in German', 'WG: Kessel', outlook],
+    ['Apple Mail, in French', 'Tr: Bouilloire', apple],
+  ])('by %s: the customer asks, and is answered', async (_client, subject, body) => {
+    await receive(`From: Grace <${AGENT}>\nTo: ${ours}\nSubject: ${subject}`, body);
+    expect(await requesters()).toEqual(['ada@customer.example']);
+    expect(await answersGoTo()).toEqual(['ada@customer.example']);
+  });
+
+  test('as an attachment', async () => {
+    await receive(
+      `From: Grace <${AGENT}>\nTo: ${ours}\nSubject: FW: Kettle\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b`,
+      '--b\nContent-Type: text/plain\n\nPlease.\n--b\nContent-Type: message/rfc822\n\nFrom: Ada <ada@customer.example>\nSubject: Kettle\n\nIt is broken.\n--b--',
+    );
+    expect(await requesters()).toEqual(['ada@customer.example']);
+  });
+
+  test('and nobody else’s forward, no agent’s own mail, and no forged agent moves the request', async () => {
+    await receive(`From: Eve <eve@evil.test>\nTo: ${ours}\nSubject: Fwd: Kettle`, gmail);
+    await receive(`From: Grace <${AGENT}>\nTo: ${ours}\nSubject: Kettle`, gmail);
+    await receive(
+      `Authentication-Results: ${SERVER}; dmarc=fail header.from=shop.example\nFrom: Grace <${AGENT}>\nTo: ${ours}\nSubject: Fwd: Kettle`,
+      gmail,
+    );
+    await receive(
+      `From: Grace <${AGENT}>\nTo: ${ours}\nSubject: Fwd: Kettle`,
+      'From: ada@customer.example we hear nothing. What do you think?',
+    );
+    expect(await requesters()).toEqual(['eve@evil.test', AGENT, AGENT, AGENT]);
+  });
+});
+
+describe('edge 16: notices of trackers', () => {
+  const jira = (n: number) =>
+    `From: "Ada (Jira)" <jira@shop.atlassian.net>
+     To: ${ours}
+     Subject: ${n === 1 ? '[JIRA] (SHOP-42) Kettle' : `[Jira] Updated: (SHOP-42) Kettle, now ${n}`}
+     Message-ID: <JIRA.10042.1763632800000.${n}.176363280000${n}@Atlassian.JIRA>
+     In-Reply-To: <JIRA.10042.1763632800000@Atlassian.JIRA>
+     References: <JIRA.10042.1763632800000@Atlassian.JIRA> <JIRA.10042.176363280000@shop-jira>
+     Auto-Submitted: no`;
+
+  test('Jira’s all name one mail that never was sent: one ticket', async () => {
+    for (const n of [1, 2, 3]) await receive(jira(n));
+    expect(await tickets()).toHaveLength(1);
+    await receive(jira(4).replaceAll('JIRA.10042', 'JIRA.10043').replaceAll('SHOP-42', 'SHOP-43'));
+    expect(await tickets()).toHaveLength(2);
+  });
+
+  test('Jira’s root is nobody’s key: a stranger who names it gets a ticket of his own', async () => {
+    await receive(jira(1));
+    await receive(jira(2).replace('jira@shop.atlassian.net', 'eve@evil.test'));
+    expect(await tickets()).toHaveLength(2);
+  });
+
+  test('ServiceNow’s have ids without brackets, commas between them and none that return: a rule groups them', async () => {
+    await newChannel({
+      rules: [
+        {
+          name: 'ServiceNow',
+          when: { all: [{ field: 'domain', is: 'service-now.com' }] },
+          then: { group_by: { in: 'subject', pattern: '((?:INC|CHG|RITM)\\d{7,})' } },
+        },
+      ],
+    });
+    const notice = (subject: string) =>
+      `From: IT Service Desk <shop@service-now.com>
+       To: ${ours}
+       Subject: ${subject}
+       Message-ID: 176363280.${(count += 1)}@app128
+       References: ${count}.34@app128,${count}.78@app128, <incident:${String(count).repeat(16)}>
+       X-ServiceNow-Generated: true`;
+    await receive(notice('Incident INC0012345 has been opened on your behalf'));
+    await receive(notice('INC0012345 - comments added'));
+    await receive(notice('Re: Incident INC0012345 resolved (Ref:MSG0099)'));
+    await receive(notice('INC0067890 - comments added'));
+    expect(await tickets()).toHaveLength(2);
+  });
+});
+
+describe('edge 31: a list that rewrites From', () => {
+  const rewritten = (results: string, more: string, list = 'kettles@lists.example') =>
+    `${results}
+     From: "'Ada Lovelace' via Kettles" <${list}>
+     To: ${ours}
+     Reply-To: ${list}
+     ${more}
+     Subject: Kettle`;
+  const author = 'X-Original-From: Ada Lovelace <ada@customer.example>';
+  const signed = `Authentication-Results: ${SERVER}; dkim=pass header.d=customer.example header.s=s1; dmarc=pass header.from=lists.example`;
+
+  test('the author asks where a signature of her domain still passes', async () => {
+    await receive(rewritten(signed, author));
+    expect(await requesters()).toEqual(['ada@customer.example']);
+    expect(await answersGoTo()).toEqual(['ada@customer.example']);
+  });
+
+  test('and where a list of our own says that her domain passed', async () => {
+    const own = `Authentication-Results: ${SERVER}; dmarc=pass header.from=shop.example`;
+    const said = `X-Original-Sender: ada@customer.example
+      X-Original-Authentication-Results: gmr-mx.google.com; dkim=pass header.i=@customer.example; dmarc=pass header.from=customer.example`;
+    await receive(rewritten(own, said, ours));
+    expect(await requesters()).toEqual(['ada@customer.example']);
+  });
+
+  test.each([
+    ['X-Original-Sender alone', '', 'X-Original-Sender: ada@customer.example'],
+    ['the verdict of a server that is not trusted', signed.replace(SERVER, 'mx.evil.test'), author],
+    ['a signature of another domain', signed.replace('customer.example', 'evil.test'), author],
+    ['a signature that fails', signed.replace('dkim=pass', 'dkim=fail'), author],
+    ['two names that disagree', signed, `${author}\nX-Original-Sender: bob@other.example`],
+    [
+      'a foreign list that says so itself',
+      `Authentication-Results: ${SERVER}; dmarc=pass header.from=lists.example`,
+      `${author}\nX-Original-Authentication-Results: x; dmarc=pass header.from=customer.example`,
+    ],
+  ])('but the list itself, by %s', async (_what, results, more) => {
+    await receive(rewritten(results, more));
+    expect(await requesters()).toEqual(['kettles@lists.example']);
+  });
+});
