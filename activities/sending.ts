@@ -172,7 +172,11 @@ const UNCERTAIN: Ending = {
 };
 
 function sent(receipt: SendReceipt): Ending {
-  return { status: 'sent', providerMessageId: receipt.providerMessageId };
+  return {
+    status: 'sent',
+    providerMessageId: receipt.providerMessageId,
+    ...(receipt.messageId !== undefined && { messageId: receipt.messageId }),
+  };
 }
 
 async function end(
@@ -291,7 +295,7 @@ class SignsOfLife {
   }
 
   keep(receipt: SendReceipt): void {
-    this.#receipt = { providerMessageId: receipt.providerMessageId };
+    this.#receipt = { providerMessageId: receipt.providerMessageId, messageId: receipt.messageId };
     this.#beat();
   }
 

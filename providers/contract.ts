@@ -365,6 +365,8 @@ export interface OutgoingMessage {
 export interface SendReceipt {
   /** The channel's own id of what was sent, where it gives one. */
   readonly providerMessageId: string | null;
+  /** The Message-ID that the outside put in place of ours, without brackets: answers will name it. */
+  readonly messageId?: string;
   /** What the server answered, shortened; for the log of the send. */
   readonly response?: string;
   readonly rejected?: readonly string[];

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { newId, type MessageId, type TenantId } from '../../domain/ids.ts';
+import { comparableMessageId } from '../../domain/mail/parse.ts';
 import type { MailAddress } from '../../domain/message.ts';
 import type { writtenMessage } from '../../domain/reply.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
@@ -274,6 +275,8 @@ export async function setSendPhase(
 export interface Ending {
   readonly status: 'sent' | 'failed' | 'uncertain';
   readonly providerMessageId?: string | null;
+  /** Under which it reached the customer, where that is not the id we gave it. */
+  readonly messageId?: string;
   readonly error?: { readonly code: string; readonly detail: string } | null;
 }
 
@@ -319,7 +322,21 @@ export async function endSending(
     .where('id', '=', messageId)
     .returning(MESSAGE_COLUMNS)
     .executeTakeFirstOrThrow();
+  if (end.messageId !== undefined) await noteThreadId(tx, message, end.messageId);
   return { message, ticket, ending: end };
+}
+
+/** Answers that name it find the ticket. */
+async function noteThreadId(
+  tx: Tx,
+  { tenant_id, ticket_id }: MessageRow,
+  messageId: string,
+): Promise<void> {
+  await tx
+    .insertInto('thread_ids')
+    .values({ tenant_id, ticket_id: ticket_id!, message_id: comparableMessageId(messageId) })
+    .onConflict((oc) => oc.doNothing())
+    .execute();
 }
 
 /** What a message carries, with where its bytes are; in order. */

@@ -5,13 +5,14 @@ import { composeMail } from '../submission.ts';
 import { transmit } from '../vendor-http.ts';
 import { endpoint, sesVendor, signedRequest, type SesCall } from './client.ts';
 import { awsFailure } from './failure.ts';
+import type { SesSettings } from './manifest.ts';
 
 const Sent = z.object({ MessageId: z.string() });
 
 /**
  * `SendEmail` of the API's version 2, raw (https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html).
- * SES puts a Message-ID of its own in place of ours, so an answer is threaded by the References that it carries; and
- * it knows no idempotency key: where its answer is lost, it is uncertain whether the mail went out.
+ * SES puts a Message-ID of its own in place of ours, which answers will name. It knows no idempotency key: where its
+ * answer is lost, it is uncertain whether the mail went out.
  */
 export async function send(
   call: SesCall,
@@ -34,5 +35,12 @@ export async function send(
   const answer = await transmit(call, sesVendor, request, transmitting);
   if (answer.status !== 200) throw await awsFailure(call, answer);
   const sent = Sent.safeParse(jsonOrUndefined(answer.body.toString()));
-  return { providerMessageId: sent.success ? sent.data.MessageId : null, response: 'Accepted' };
+  if (!sent.success) return { providerMessageId: null, response: 'Accepted' };
+  const id = sent.data.MessageId;
+  return { providerMessageId: id, messageId: `${id}@${idDomain(settings)}`, response: 'Accepted' };
+}
+
+/** What stands after the @ in SES's own Message-IDs. */
+function idDomain({ region }: SesSettings): string {
+  return region === 'us-east-1' ? 'email.amazonses.com' : `${region}.amazonses.com`;
 }

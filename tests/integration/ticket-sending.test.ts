@@ -23,6 +23,8 @@ class Outside {
   sentFolder: Set<string> | null = new Set();
   /** What happens to the next transmissions, in order; then all is well. */
   readonly faults: ('before' | 'after' | ProviderFailure)[] = [];
+  /** The Message-ID that it puts in place of ours. */
+  ownId: string | undefined;
   /** Runs between the claim and the transmission. */
   pause: () => Promise<unknown> = () => Promise.resolve();
 
@@ -47,7 +49,7 @@ class Outside {
     this.delivered.push(message);
     this.sentFolder?.add(message.messageId);
     if (fault === 'after') throw new Error('killed after the last byte');
-    return { providerMessageId: null };
+    return { providerMessageId: null, messageId: this.ownId };
   }
 }
 
@@ -152,6 +154,21 @@ describe('an answer is sent once', () => {
     expect(sent.references.at(-1)).toBe(sent.inReplyTo);
     expect(await message(id)).toMatchObject({ status: 'sent', send_phase: 'done' });
     expect(await events()).toEqual(['message.sent']);
+  });
+
+  it('is found by the Message-ID that the outside gave it in place of ours', async () => {
+    outside.ownId = 'Their.1@Region.Outside.test';
+    const id = await queued();
+    expect(await attempt(id)).toEqual({ status: 'sent' });
+    const found = await inDb((tx) =>
+      tx
+        .selectFrom('thread_ids')
+        .select(['ticket_id', 'cited'])
+        .where('message_id', '=', 'Their.1@region.outside.test')
+        .execute(),
+    );
+    expect(found).toEqual([{ ticket_id: ticketId, cited: false }]);
+    expect((await message(id)).message_id).not.toContain('outside.test');
   });
 
   it('killed after the last byte: the Sent folder has it, so it counts as sent', async () => {
