@@ -30,13 +30,33 @@ export async function send(
   const mail = composeMail(message);
   mail.setHeader(OWN_ID_HEADER, `<${message.messageId}>`);
   const content = await withHeartbeats(call, () => mail.build());
-  const threadId = await threadOf(gmailApi(call), message.inReplyTo);
+  const ask = gmailApi(call);
+  const threadId = await threadOf(ask, message.inReplyTo);
   const transmission = new Transmission(transmitting);
   const sent = await withHeartbeats(call, () => transmit(call, transmission, content, threadId));
+  const messageId = await givenId(call, ask, sent.id);
   return {
     providerMessageId: sent.id ?? null,
+    ...(messageId !== null && messageId !== message.messageId && { messageId }),
     response: `200 Gmail took it as ${sent.id} in thread ${sent.threadId}`,
   };
+}
+
+/** The Message-ID that the mail went out with; null where that can't be asked: it is sent all the same. */
+async function givenId(call: GmailCall, ask: Ask, id: string | null | undefined) {
+  if (id == null) return null;
+  try {
+    const mail = await getMessage({ ask }, id, {
+      format: 'metadata',
+      metadataHeaders: ['Message-ID'],
+      fields: 'payload(headers)',
+    });
+    const header = mail?.payload?.headers?.find(({ name }) => /^message-id$/i.test(name ?? ''));
+    return header?.value?.replace(/[<>\s]/g, '') ?? null;
+  } catch (error) {
+    call.log.warn({ err: error }, 'a sent mail’s Message-ID could not be looked at');
+    return null;
+  }
 }
 
 /** Notes once that the mail may go out; the caller's own error stays what it is. */

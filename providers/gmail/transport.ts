@@ -46,10 +46,7 @@ export function fetchFor(call: GmailCall, mostBytes?: number): typeof fetch {
   };
 }
 
-/**
- * Ends with the call, or after its time for one request. Held by its own timer: a signal that only
- * `AbortSignal.any` holds may be collected as garbage, and then never ends anything.
- */
+/** Ends with the call, or after its time for one request; nothing of it is left once the request is over. */
 function boundedTime({ signal, timeoutMs }: GmailCall): Disposable & { signal: AbortSignal } {
   const ending = new AbortController();
   const cancel = () => ending.abort(signal.reason);

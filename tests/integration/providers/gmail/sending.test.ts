@@ -66,11 +66,12 @@ describe('an answer by Gmail', () => {
 
   it('is found by its Message-ID, and where Gmail gave it another, too', async () => {
     expect(await found()).toBe(false);
-    await send();
+    expect(await send()).not.toHaveProperty('messageId');
     expect(await found()).toBe(true);
     at.account.rewritesMessageIds = true;
-    await send(at.call(), outgoing('own.2@example.test'));
-    expect(String(at.account.mailbox.sent[1])).toContain('@mail.gmail.com>');
+    const receipt = await send(at.call(), outgoing('own.2@example.test'));
+    expect(receipt.messageId).toMatch(/@mail\.gmail\.com$/);
+    expect(String(at.account.mailbox.sent[1])).toContain(`<${receipt.messageId}>`);
     expect(await found('own.2@example.test')).toBe(true);
     expect(await found('own.3@example.test')).toBe(false);
   });
