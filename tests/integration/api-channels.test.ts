@@ -38,10 +38,8 @@ test('a channel is made, shown, listed, and its workflow is told', async () => {
     warnings: [expect.stringContaining('outgoing server')],
   });
   expect(body).not.toHaveProperty('ingress_token');
-  const told = {
-    ...{ provider: 'smtp', version: expect.any(Number) },
-    ...{ changed: true, push: false, renew: false },
-  };
+  const news = { changed: true, push: false, renew: false };
+  const told = { provider: 'smtp', version: expect.any(Number), ...news };
   expect([...lastFlush().channels]).toEqual([[body.id, told]]);
   const { warnings: _warnings, ...shown } = body;
   expect((await ada.call('GET', `/v1/channels/${body.id}`)).body).toEqual(shown);
