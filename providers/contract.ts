@@ -41,6 +41,11 @@ export interface ProviderManifest<Settings = unknown> {
    * that names none of its own uses it, and by themselves they make no channel.
    */
   readonly app?: readonly string[];
+  /**
+   * Settings that hold, whatever the channel says, where it uses the installation's app: an app with rights of its own
+   * must not lend them to every tenant.
+   */
+  readonly appTerms?: Readonly<Record<string, unknown>>;
   /** The address mail reaches this channel under, where the settings tell it. */
   readonly addressOf?: (settings: Settings) => string | null;
   /** The vendor's own name of the account, by which calls at the vendor's shared door find the channel. */

@@ -38,7 +38,11 @@ export function settingsFromEnvironment<Settings>(
  * names of its own is not mixed with it.
  */
 export function withInstallationApp(
-  { app = [], environment: names = {} }: Pick<ProviderManifest, 'app' | 'environment'>,
+  {
+    app = [],
+    appTerms = {},
+    environment: names = {},
+  }: Pick<ProviderManifest, 'app' | 'appTerms' | 'environment'>,
   settings: unknown,
   environment: Readonly<Record<string, string | undefined>>,
 ): unknown {
@@ -49,7 +53,9 @@ export function withInstallationApp(
   for (const [name, path] of Object.entries(names))
     if (app.includes(path) && environment[name] !== undefined)
       setPath(whole, path, environment[name]);
-  return whole;
+  return app.some((path) => getPath(whole, path) !== undefined)
+    ? { ...whole, ...appTerms }
+    : settings;
 }
 
 function convert(raw: Record<string, unknown>, issue: z.core.$ZodIssue): void {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { cloudOf, mailboxPath } from './cloud.ts';
-import { Microsoft365Settings } from './manifest.ts';
+import { withInstallationApp } from '../environment.ts';
+import { manifest, Microsoft365Settings } from './manifest.ts';
 import { isApplication } from './sign-in.ts';
 
 const parsed = (settings: object) => Microsoft365Settings.parse(settings);
@@ -33,6 +34,23 @@ describe('cloudOf', () => {
 it('asks for one’s own mailbox by /me, and for another by its escaped name', () => {
   expect(mailboxPath(parsed({}))).toBe('/me');
   expect(mailboxPath(parsed({ mailbox: 'a+b@x.test' }))).toBe('/users/a%2Bb%40x.test');
+});
+
+it('lends the installation’s app to connected accounts alone, whatever a channel says', () => {
+  const environment = {
+    MICROSOFT_TENANT_ID: 'operator',
+    MICROSOFT_CLIENT_ID: 'c',
+    MICROSOFT_CLIENT_SECRET: 's',
+  };
+  for (const asked of [{ mailbox: 'ceo@x.test' }, { mailbox: 'ceo@x.test', auth: 'application' }]) {
+    const lent = parsed(withInstallationApp(manifest, asked, environment) as object);
+    expect(lent).toMatchObject({ tenant_id: 'operator', client_id: 'c', client_secret: 's' });
+    expect(isApplication(lent)).toBe(false);
+  }
+  const elsewhere = { mailbox: 'ceo@x.test', tenant_id: 'another', auth: 'application' };
+  expect(withInstallationApp(manifest, elsewhere, environment)).toEqual(elsewhere);
+  const own = { mailbox: 'a@x.test', tenant_id: 't', client_id: 'own', client_secret: 'own' };
+  expect(withInstallationApp(manifest, own, environment)).toEqual(own);
 });
 
 describe('settings', () => {

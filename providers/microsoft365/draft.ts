@@ -8,13 +8,24 @@ import { upload } from './upload.ts';
 
 /** Of a request's body, in bytes; some less than the vendor's 4 MB (https://learn.microsoft.com/graph/outlook-send-mime-message). */
 const MOST_BODY_BYTES = 4_000_000;
-/** Files from here on go by upload session (https://learn.microsoft.com/graph/outlook-large-attachments). */
-const SMALL_FILE_BYTES = 2_900_000;
+/**
+ * Larger files go by upload session, which takes none under 3 MB; smaller ones fit into a request
+ * (https://learn.microsoft.com/graph/outlook-large-attachments).
+ */
+const SMALL_FILE_BYTES = 3_100_000;
 const WRITE = 'Mail.ReadWrite';
 
 interface FoundMessage {
   readonly id: string;
   readonly isDraft: boolean;
+  /** With brackets. */
+  readonly internetMessageId?: string;
+}
+
+export interface Draft {
+  readonly id: string;
+  /** Without brackets: ours, unless Exchange has put another in its place. */
+  readonly messageId: string;
 }
 
 /** All messages of the mailbox with our Message-ID, whatever folder they are in. @throws ProviderFailure */
@@ -41,11 +52,11 @@ export async function wholeDraft(
   graph: Graph,
   message: OutgoingMessage,
   drafts: readonly FoundMessage[],
-): Promise<string> {
+): Promise<Draft> {
   const whole = await composedWithin(message, MOST_BODY_BYTES);
   const apart = whole === null ? message.attachments : [];
   for (const { id } of drafts) {
-    if (await hasAttachments(graph, id, apart.length)) return id;
+    if (await hasAttachments(graph, id, apart.length)) return { id, messageId: message.messageId };
     await graph.ask({ method: 'DELETE', path: pathOf(graph, id), permission: WRITE });
   }
   const mime = whole ?? (await composedWithin({ ...message, attachments: [] }, MOST_BODY_BYTES));
@@ -55,14 +66,35 @@ export async function wholeDraft(
       'give_up',
       'The text of the mail is larger than the 4 MB that Microsoft 365 takes.',
     );
-  const { id } = await graph.ask<FoundMessage>({
+  const made = await graph.ask<FoundMessage>({
     method: 'POST',
     path: `${graph.mailbox}/messages`,
     body: mime,
     permission: WRITE,
   });
-  for (const attachment of apart) await attach(graph, id, attachment);
-  return id;
+  const messageId = await ourMessageId(graph, made, message.messageId);
+  for (const attachment of apart) await attach(graph, made.id, attachment);
+  return { id: made.id, messageId };
+}
+
+/**
+ * Exchange may put a Message-ID of its own in place of ours (MS-OXCMAIL §2.1.3.2.11). While it is a draft it can be
+ * put right: by it an attempt is found again. @returns the one that it has in the end
+ */
+async function ourMessageId(
+  graph: Graph,
+  { id, internetMessageId }: FoundMessage,
+  ours: string,
+): Promise<string> {
+  if (internetMessageId === undefined || internetMessageId === `<${ours}>`) return ours;
+  const put = await graph.ask<FoundMessage>({
+    method: 'PATCH',
+    path: pathOf(graph, id),
+    body: { internetMessageId: `<${ours}>` },
+    permission: WRITE,
+    repeatable: true,
+  });
+  return (put.internetMessageId ?? internetMessageId).replace(/^<|>$/g, '');
 }
 
 /** The mail as MIME in base64; null where it is larger than `most`. */

@@ -107,6 +107,9 @@ export const manifest: ProviderManifest<Microsoft365Settings> = {
     MICROSOFT_BASE_URL: 'base_url',
     MICROSOFT_LOGIN_BASE_URL: 'login_base_url',
   },
+  app: ['tenant_id', 'client_id', 'client_secret'],
+  // With the app's own rights, any tenant's admin could read every mailbox that they reach.
+  appTerms: { auth: 'delegated' },
   addressOf: ({ mailbox }) => (mailbox?.includes('@') ? mailbox : null),
   warnings: ({ access_token, refresh_token }) =>
     access_token !== undefined && refresh_token === undefined

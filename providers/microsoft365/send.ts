@@ -22,11 +22,15 @@ export async function send(
   const known = await messagesWithId(graph, message.messageId);
   const sent = known.find(({ isDraft }) => !isDraft);
   if (sent) return { providerMessageId: sent.id, response: 'found among the mails sent' };
-  const draft = await wholeDraft(graph, message, known);
+  const { id, messageId } = await wholeDraft(graph, message, known);
   call.signal.throwIfAborted();
   await transmitting();
-  await sendDraft(graph, draft);
-  return { providerMessageId: draft, response: '202 Accepted' };
+  await sendDraft(graph, id);
+  return {
+    providerMessageId: id,
+    response: '202 Accepted',
+    ...(messageId !== message.messageId && { messageId }),
+  };
 }
 
 async function sendDraft(graph: Graph, id: string): Promise<void> {

@@ -71,13 +71,19 @@ async function tryOthers(graph: Graph): Promise<string[]> {
     },
     { method: 'GET', path: '/users?$top=1&$select=id', permission: 'User.Read.All' },
   ];
-  const missing: string[] = [];
-  for (const request of requests)
-    if (await problemWith(() => tried(graph, request))) missing.push(request.permission!);
-  return missing.map(
-    (permission) =>
-      `The permission ${permission} is missing: mail works without it, Teams features don’t.`,
-  );
+  const warnings: string[] = [];
+  for (const request of requests) {
+    const problem = await problemWith(() => tried(graph, request));
+    if (problem?.step === 'permission')
+      warnings.push(
+        `The permission ${request.permission} is missing: mail works without it, Teams features don’t.`,
+      );
+    else if (problem)
+      warnings.push(
+        `Whether the permission ${request.permission} is there could not be tried: ${problem.detail}`,
+      );
+  }
+  return warnings;
 }
 
 /** Any answer but a refusal to do it at all says that one may. */

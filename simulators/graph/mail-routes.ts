@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Request, Response, Router } from 'express';
 import { rawBody } from '../server.ts';
@@ -21,6 +22,8 @@ export interface MailParts {
     permissions: readonly string[],
   ) => SimMailbox | null;
   readonly sentOut: (raw: Buffer) => void;
+  /** Whether drafts keep the Message-ID of their MIME, or at least take one that is put into them. */
+  readonly messageIds: { readonly kept: 'always' | 'when_put' | 'never' };
   /** In how many parts MIME is sent, and how long after each other. */
   readonly pace: { readonly parts: number; readonly ms: number };
   /** Whether the next draft is refused. */
@@ -46,7 +49,7 @@ type ServeMessage = (
 /** One mailbox's folders and messages, under `/me` or `/users/{id}`. */
 export function mailRoutes(
   api: Router,
-  { baseUrl, uploads, deltas, open, sentOut, pace, takeRefusal }: MailParts,
+  { baseUrl, uploads, deltas, open, sentOut, messageIds, pace, takeRefusal }: MailParts,
 ): void {
   const served =
     (permissions: readonly string[], serve: Serve) => (request: Request, response: Response) => {
@@ -81,6 +84,9 @@ export function mailRoutes(
   api.patch(
     '/messages/:id',
     ofMessage(WRITE, (message, mailbox, request, response) => {
+      const { internetMessageId } = request.body as { internetMessageId?: string }; // as described
+      if (internetMessageId !== undefined && message.isDraft && messageIds.kept !== 'never')
+        message.internetMessageId = internetMessageId;
       mailbox.touch(message);
       response.json(shown(request, message));
     }),
@@ -227,6 +233,7 @@ export function mailRoutes(
     if (/(^|[^\r])\n/.test(mime.toString('latin1')))
       return graphError(response, 400, 'ErrorMimeContentInvalid', 'MIME lines must end in CRLF.');
     const message = mailbox.add('drafts', mime, { isDraft: true });
+    if (messageIds.kept !== 'always') message.internetMessageId = `<${randomUUID()}@exchange.test>`;
     response.status(201).json(shown(request, message));
   }
 

@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { SimAttachment, SimMessage } from './state.ts';
 
 /** A draft as it goes out: its MIME, with what was attached to it later. */
-export function outgoingMime({ mime, attachments }: SimMessage): Buffer {
-  if (attachments.length === 0) return mime;
-  const text = mime.toString('latin1');
+export function outgoingMime({ mime, internetMessageId, attachments }: SimMessage): Buffer {
+  const text = mime
+    .toString('latin1')
+    .replace(/^(message-id:[ \t]*)<[^>]*>/im, (_all, name: string) => name + internetMessageId);
+  if (attachments.length === 0) return Buffer.from(text, 'latin1');
   const end = text.indexOf('\r\n\r\n');
   const { content, other } = splitHead(text.slice(0, end));
   const boundary = `simulated-${randomUUID()}`;

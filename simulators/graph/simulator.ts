@@ -48,6 +48,8 @@ export interface GraphSimulator extends Simulator {
     raw: string | Buffer,
     how?: { folder?: string; receivedAt?: Date },
   ): SimMessage;
+  /** Whether drafts keep the Message-ID of their MIME (as it is), or at least take one that is put into them. */
+  keepMessageIds(kept: 'always' | 'when_put' | 'never'): void;
   /** From now on MIME comes in so many parts, so many milliseconds apart. */
   trickle(parts: number, ms: number): void;
   /** The next draft that is to be sent is refused for good. */
@@ -84,6 +86,7 @@ export async function graphSimulator({
   const mailboxes = new Map<string, SimMailbox>();
   const sentMails: Buffer[] = [];
   let refusals = 0;
+  const messageIds = { kept: 'always' as 'always' | 'when_put' | 'never' };
   const pace = { parts: 1, ms: 0 };
   let url = '';
   const baseUrl = () => url;
@@ -233,6 +236,7 @@ export async function graphSimulator({
       deltas,
       open,
       sentOut: (raw) => void sentMails.push(raw),
+      messageIds,
       pace,
       takeRefusal: () => refusals > 0 && refusals-- > 0,
     });
@@ -269,6 +273,7 @@ export async function graphSimulator({
     mailboxes,
     mailbox,
     deliver,
+    keepMessageIds: (kept) => void (messageIds.kept = kept),
     trickle: (parts, ms) => void Object.assign(pace, { parts, ms }),
     refuseNextSend: () => void (refusals += 1),
     sent: () => sentMails,

@@ -6,6 +6,7 @@ import type { SimMessage } from './state.ts';
 
 /** https://learn.microsoft.com/graph/outlook-large-attachments */
 const LARGEST = 150 * 1024 * 1024;
+const SMALLEST = 3_000_000;
 const LARGEST_RANGE = 4 * 1024 * 1024;
 
 interface AttachmentItem {
@@ -42,6 +43,13 @@ export class Uploads {
         413,
         'ErrorAttachmentSizeLimitExceeded',
         'The attachment is over the limit of 150 MB.',
+      );
+    if (item.size < SMALLEST)
+      return graphError(
+        response,
+        400,
+        'ErrorAttachmentSizeShouldNotBeLessThanMinimumSize',
+        'The attachment is under 3 MB: post it.',
       );
     const id = randomBytes(12).toString('hex');
     this.#sessions.set(id, { message, item, parts: [], received: 0 });

@@ -64,6 +64,22 @@ it('sends the mail whole, with its Message-ID and threading headers, from a draf
   expect(await findSent()).toBe(true);
 });
 
+describe('a Message-ID that Exchange replaces', () => {
+  it('is put right while the mail is a draft', async () => {
+    given.simulator.keepMessageIds('when_put');
+    const receipt = await send();
+    expect(receipt.messageId).toBeUndefined();
+    expect((await simpleParser(given.simulator.sent()[0]!)).messageId).toBe('<own.1@example.test>');
+    expect(await findSent()).toBe(true);
+  });
+
+  it('is told, where it can’t be, so that answers find their thread', async () => {
+    given.simulator.keepMessageIds('never');
+    const { messageId } = await send();
+    expect((await simpleParser(given.simulator.sent()[0]!)).messageId).toBe(`<${messageId}>`);
+  });
+});
+
 describe('an attachment that is too large for a MIME request', () => {
   it('goes by upload session, the headers stay, and no mail is held whole in a request', async () => {
     const large = attachment(9_500_000);
@@ -95,6 +111,15 @@ describe('an attachment that is too large for a MIME request', () => {
       const mail = await simpleParser(given.simulator.sent()[0]!);
       const chunks = await large.content().toArray();
       expect(mail.attachments[0]!.content.equals(Buffer.concat(chunks as Buffer[]))).toBe(true);
+    },
+  );
+
+  it.each([2_999_999, 3_000_000, 3_099_999, 3_100_001, 3_145_728, 4_194_304])(
+    'of %i bytes finds its way',
+    async (size) => {
+      await send({ ...outgoing(), attachments: [attachment(size)] });
+      const mail = await simpleParser(given.simulator.sent()[0]!);
+      expect(mail.attachments.map((one) => one.size)).toEqual([size]);
     },
   );
 
