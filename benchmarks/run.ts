@@ -8,11 +8,21 @@ import { growth } from './growth.ts';
 import { history } from './history.ts';
 import { idle } from './idle.ts';
 import { mailbox } from './mailbox.ts';
+import { providers } from './providers.ts';
 import { reply } from './reply.ts';
 import { rest } from './rest.ts';
 import { table } from './table.ts';
 
-const BENCHMARKS: readonly Benchmark[] = [mailbox, idle, reply, history, rest, growth, deliveries];
+const BENCHMARKS: readonly Benchmark[] = [
+  mailbox,
+  idle,
+  reply,
+  history,
+  rest,
+  growth,
+  deliveries,
+  providers,
+];
 
 const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--full] [--json FILE]
 
