@@ -1,3 +1,5 @@
+import type { MailCloud } from '../../../../simulators/mail-cloud.ts';
+import type { SesSimulator } from '../../../../simulators/ses/simulator.ts';
 import type { Cloud } from '../mail-clouds/clouds.ts';
 import { badLine, type BadLine } from './line.ts';
 import { answeredBadly, failSome, type FaultWorld } from './world.ts';
@@ -18,6 +20,7 @@ export async function mailCloud(cloud: Cloud): Promise<FaultWorld> {
     async connect(door) {
       line = await badLine(door, rate);
       simulator.connect(doorUrl(line.url));
+      await subscribed(simulator);
     },
     async deliver(raw) {
       const mode = cloud.modes[delivered++ % cloud.modes.length];
@@ -32,4 +35,17 @@ export async function mailCloud(cloud: Cloud): Promise<FaultWorld> {
       await simulator.close();
     },
   };
+}
+
+/** A vendor that asks its door for a confirmation first asks until it has it. */
+async function subscribed(simulator: MailCloud): Promise<void> {
+  const { subscribe } = simulator as Partial<SesSimulator>; // SES alone has it
+  if (!subscribe) return;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await subscribe();
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+  }
 }
