@@ -19,7 +19,8 @@ export async function readWhole(
     const [, content] = await session.command('RETR', mail.numbers[0]!);
     return await collected(session, content, most + SLACK_BYTES);
   } catch (error) {
-    if (!(error instanceof Pop3Refusal)) throw error;
+    // Not now is no word on the mail.
+    if (!(error instanceof Pop3Refusal) || error.code === 'SYS/TEMP') throw error;
     return { refused: serverWords(error.message) || 'The server does not give it.' };
   }
 }

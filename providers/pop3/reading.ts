@@ -20,7 +20,10 @@ const BATCH_BYTES = 16 * 1024 * 1024;
 const SKIPPED_AT_MOST = 1000;
 /** Deletions are lost when a session breaks off: it is ended, and they committed, after so many. */
 const DELETED_AT_MOST = 500;
-/** A mail at which the connection breaks so often is taken without its content. */
+/**
+ * A mail at which the connection breaks so often is looked at last; and taken without its content, where others were
+ * read meanwhile: else it is the server that is at fault, and not the mail.
+ */
 const TRIES = 3;
 /** Ids asked of the store at a time. */
 const ASKED_AT_ONCE = 1000;
@@ -46,6 +49,9 @@ export class Reading {
   #isLooked: boolean[] = [];
   #said: string;
   #expectsOld = true;
+  #hasReadWhole = false;
+  /** How often the session broke off since a mail was looked at. */
+  #breaks = 0;
   #isDone = false;
 
   constructor(call: Pop3Call, kept: Pop3Cursor | null) {
@@ -105,11 +111,20 @@ export class Reading {
     const isStrange = !isNothing(this.#looked) && !this.#isLooked.includes(true);
     await this.#settleUnsettled(session);
     await this.#askStore();
-    const todo = this.#open().reverse();
+    const todo = this.#inTurn();
     if (!this.#walk && (this.#isFirstLook || isStrange) && this.#lookedHere.size === 0)
       if (todo.length > 0) this.#walk = { done: 0, total: todo.length };
     this.#expectsOld = this.#walk !== undefined;
     return todo;
+  }
+
+  /** Places of what is to be read, last first; a mail that the connection breaks off at waits for the others. */
+  #inTurn(): number[] {
+    const places = this.#open().reverse();
+    const stuck = this.#stuck;
+    if (!stuck || stuck.times < TRIES) return places;
+    const isStuck = (place: number) => this.#listing[place]!.id === stuck.id;
+    return [...places.filter(isStuck), ...places.filter((place) => !isStuck(place))];
   }
 
   /** Places of the mails not looked at yet. */
@@ -173,9 +188,11 @@ export class Reading {
   }
 
   #passed(place: number): void {
+    const { id, fingerprint } = this.#listing[place]!;
     this.#isLooked[place] = true;
-    this.#lookedHere.add(this.#listing[place]!.fingerprint);
-    this.#stuck = undefined;
+    this.#lookedHere.add(fingerprint);
+    this.#breaks = 0;
+    if (this.#stuck?.id === id) this.#stuck = undefined;
     const walk = this.#walk;
     if (walk) this.#walk = { ...walk, done: Math.min(walk.done + 1, walk.total) };
   }
@@ -183,13 +200,16 @@ export class Reading {
   /** Said in the cursor, so that no mail can hold up those behind it for ever. */
   #brokenOffAt({ id }: ListedMail, error: unknown): void {
     const times = (this.#stuck?.id === id ? this.#stuck.times : 0) + 1;
+    this.#breaks += 1;
+    if (this.#breaks > TRIES + 1) throw error;
     this.#stuck = { id, times };
     this.#call.log.warn({ err: error, times }, 'the POP3 session broke off in a mail');
   }
 
   async #look(session: Pop3Session, mail: ListedMail): Promise<Found> {
     const most = this.#call.maxBytes ?? DEFAULT_MAX_BYTES;
-    const tries = this.#stuck?.id === mail.id ? this.#stuck.times : 0;
+    const isStuck = this.#stuck?.id === mail.id && this.#hasReadWhole;
+    const tries = isStuck ? this.#stuck!.times : 0;
     if (tries > TRIES) return this.#withoutContent(mail, Buffer.alloc(0), BREAKS_OFF);
     if (mail.size > most || tries === TRIES) {
       const headers = await readHeaders(session, mail);
@@ -202,6 +222,7 @@ export class Reading {
       return this.#withoutContent(mail, await readHeaders(session, mail), {
         unreadable: source.refused,
       });
+    this.#hasReadWhole = true;
     this.#expectsOld = this.#isTooOld(source);
     if (this.#expectsOld) return 'too_old';
     return { item: itemOf(this.#account, mail, source), isWhole: true };

@@ -176,11 +176,32 @@ describeWith('dovecot', 'POP3 against Dovecot', () => {
     try {
       const given = box.settings({ security: 'none', port: proxy.port });
       const { items } = await box.drain(null, given);
-      expect(subjects(items)).toEqual(['mail-1', 'mail-2', 'poison', 'mail-3', 'mail-4']);
-      expect(items[2]!.meta).toMatchObject({ unreadable: expect.stringContaining('breaks off') });
+      expect(subjects(items)).toEqual([...numbered(1, 4), 'poison']);
+      expect(items[4]!.meta).toMatchObject({ unreadable: expect.stringContaining('breaks off') });
     } finally {
       await proxy.close();
     }
+  });
+
+  it('takes no mail for unreadable where the server breaks off at every one', async () => {
+    box.deliver(1, 3);
+    const proxy = await meddlingProxy(server.ports.pop3, (chunk) =>
+      chunk.includes('Subject: ') ? 'cut' : chunk,
+    );
+    let kept: unknown = null;
+    try {
+      const given = box.settings({ security: 'none', port: proxy.port });
+      for (let look = 0; look < 3; look++) {
+        const looking = box.drain(kept, given, {}, async ({ items, cursor }) => {
+          expect(items).toEqual([]);
+          kept = cursor;
+        });
+        await expect(looking).rejects.toMatchObject({ class: 'retry' });
+      }
+    } finally {
+      await proxy.close();
+    }
+    expect(subjects((await box.drain(kept)).items).sort()).toEqual(numbered(1, 3));
   });
 
   it('waits for a mailbox that another client holds', async () => {

@@ -93,6 +93,14 @@ describe('POP3 servers of other makes', () => {
     expect(items[0]!.meta).toMatchObject({ unreadable: expect.stringContaining('corrupted') });
   });
 
+  it('takes no mail for unreadable where the server is in trouble for now', async () => {
+    server = await scriptedServer({
+      UIDL: '+OK\r\n1 a\r\n.',
+      'RETR 1': '-ERR [SYS/TEMP] storage is away',
+    });
+    await expect(drain()).rejects.toMatchObject({ class: 'wait', code: 'pop3.busy' });
+  });
+
   it.each([
     ['PASS', '-ERR [AUTH] Authentication failed', 'reauthenticate', 'login_refused'],
     ['PASS', '-ERR [AUTH] Username and password not accepted.', 'reauthenticate', 'login_refused'],
