@@ -5,6 +5,7 @@ import { insertState, takeState } from '../../db/queries/oauth-states.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { ChannelProvider, ConsentCapability } from '../../providers/contract.ts';
+import { withInstallationApp } from '../../providers/environment.ts';
 import { hashSecret } from '../../security/api-key.ts';
 import type { ApiDeps } from '../deps.ts';
 import type { Authenticate } from '../middleware/authentication.ts';
@@ -99,8 +100,9 @@ async function begin(
 ): Promise<string> {
   const [state, verifier] = [newSecret(), newSecret()];
   const redirectUri = `${deps.config.publicUrl}/oauth/${encodeURIComponent(req.params.provider)}/callback`;
+  const whole = withInstallationApp(manifest, settings, deps.config.environment);
   const url = authorizationUrl(manifest.title, () =>
-    consent.authorizationUrl(manifest.settings.parse(settings), {
+    consent.authorizationUrl(manifest.settings.parse(whole), {
       redirectUri,
       state,
       codeChallenge: createHash('sha256').update(verifier).digest('base64url'),

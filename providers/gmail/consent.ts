@@ -18,6 +18,7 @@ export const consent: ConsentCapability<GmailSettings> = {
         message:
           'No OAuth client is set: "client_id" and "client_secret" in the channel’s settings, or GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET of the installation.',
       });
+    const hint = settings.account ?? address;
     const url = addressOf({ settings }, AUTHORIZATION_URL);
     url.search = new URLSearchParams({
       client_id: settings.client_id,
@@ -31,7 +32,7 @@ export const consent: ConsentCapability<GmailSettings> = {
       include_granted_scopes: 'true',
       // Only a consent that is given anew brings a refresh token.
       prompt: 'consent',
-      ...(address !== null && { login_hint: settings.account ?? address }),
+      ...(hint !== null && { login_hint: hint }),
     }).toString();
     return url.href;
   },

@@ -87,6 +87,7 @@ export function isWatching(settings: {
 export const manifest: ProviderManifest<GmailSettings> = {
   name: 'gmail',
   title: 'Gmail',
+  aliases: ['google'],
   settings: GmailSettings,
   secrets: ['client_secret', 'refresh_token', 'access_token'],
   environment: {

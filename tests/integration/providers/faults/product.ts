@@ -25,6 +25,12 @@ export interface FaultChannel {
 
 export interface Product {
   channel(provider: string, settings: object): Promise<FaultChannel>;
+  /** The API, as an admin of the channels' tenant. @throws where it refuses */
+  call(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly [field: string]: unknown }>;
   /** A call of the API, by its path. @throws Error where it is refused */
   call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
   stop(): Promise<void>;

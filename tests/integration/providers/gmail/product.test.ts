@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import type { GmailSimulator, SimulatedAccount } from '../../../../simulators/gmail/simulator.ts';
 import { createGmailSimulator } from '../../../../simulators/gmail/simulator.ts';
+import { consentAsBrowser } from '../../../../simulators/oidc/browser.ts';
 import { eventually } from '../../../harness/index.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 
@@ -57,6 +58,16 @@ it('takes in what Gmail pushes through the shared door, once, and refuses other 
   });
 });
 
+it('sends the answer by Gmail, in the thread of the question', async () => {
+  const { data } = await product.call('GET', `/v1/messages?account_id=${channel.id}`);
+  const [question] = data as { id: string; provider_message_id: string }[];
+  await product.call('POST', `/v1/messages/${question!.id}/reply`, { text: 'It is 42.' });
+  await eventually(() => expect(account.mailbox.sent).toHaveLength(1), 30_000);
+  const sent = account.mailbox.messages.find(({ labels }) => labels.has('SENT'))!;
+  expect(sent.threadId).toBe(account.mailbox.find(question!.provider_message_id)!.threadId);
+  expect(String(sent.raw)).toMatch(/^In-Reply-To: <1@x.test>\r$/m);
+});
+
 it('42: stops with its reason where the consent is revoked', async () => {
   await simulator.consent.revoke('support@gmail.test');
   await channel.sync().catch(() => undefined);
@@ -67,5 +78,21 @@ it('42: stops with its reason where the consent is revoked', async () => {
         last_error: { detail: expect.stringContaining('connect the account again') },
       }),
     60_000,
+  );
+});
+
+it('42: goes on where it was once the account is connected again', async () => {
+  account.mailbox.deliver(mail(2));
+  const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
+  const begun = await fetch(link.authorize_url as string, { redirect: 'manual' });
+  const consentUrl = begun.headers.get('location')!;
+  const redirectUri = new URL(consentUrl).searchParams.get('redirect_uri')!;
+  const back = await consentAsBrowser(consentUrl, redirectUri);
+  const [cookie] = begun.headers.getSetCookie();
+  const ended = await fetch(back, { headers: { cookie: cookie!.split(';')[0]! } });
+  expect([ended.status, await ended.text()]).toEqual([200, expect.stringContaining('connected')]);
+  await eventually(async () => expect(await channel.received()).toContain('2@x.test'), 60_000);
+  await eventually(async () =>
+    expect(await channel.status()).toMatchObject({ state: 'watching', last_error: null }),
   );
 });
