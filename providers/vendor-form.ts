@@ -57,21 +57,53 @@ async function formOf(contentType: string, body: Buffer): Promise<VendorForm> {
 
 function urlEncoded(body: Buffer): VendorForm {
   const fields = new Map<string, Buffer[]>();
-  const pairs = body.toString('latin1').split('&').filter(Boolean);
-  if (pairs.length > MOST_PARTS) throw new FormUnreadable('it has too many fields');
-  for (const pair of pairs) {
-    const [name = '', ...value] = pair.split('=');
-    add(fields, unescaped(name).toString(), unescaped(value.join('=')));
+  let count = 0;
+  for (let from = 0; from < body.length;) {
+    const next = body.indexOf('&', from);
+    const end = next < 0 ? body.length : next;
+    const pair = body.subarray(from, end);
+    from = end + 1;
+    if (pair.length === 0) continue;
+    if (++count > MOST_PARTS) throw new FormUnreadable('it has too many fields');
+    const equals = pair.indexOf('=');
+    const name = equals < 0 ? pair : pair.subarray(0, equals);
+    add(
+      fields,
+      unescaped(name).toString(),
+      unescaped(equals < 0 ? EMPTY : pair.subarray(equals + 1)),
+    );
   }
   return { fields, files: [] };
 }
 
-/** The bytes: whatever charset they are in. */
-function unescaped(text: string): Buffer {
-  const bytes = text
-    .replaceAll('+', ' ')
-    .replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(bytes, 'latin1');
+const EMPTY = Buffer.alloc(0);
+
+/** The bytes, whatever charset they are in; byte by byte, because a mail of megabytes may come so. */
+function unescaped(escaped: Buffer): Buffer {
+  const bytes = Buffer.allocUnsafe(escaped.length);
+  let length = 0;
+  for (let at = 0; at < escaped.length; at++) {
+    const byte = escaped[at]!;
+    const value = byte === PERCENT ? hexAt(escaped, at + 1) : -1;
+    if (value >= 0) at += 2;
+    bytes[length++] = value >= 0 ? value : byte === PLUS ? SPACE : byte;
+  }
+  return bytes.subarray(0, length);
+}
+
+const [PERCENT, PLUS, SPACE] = [0x25, 0x2b, 0x20];
+
+/** The byte that two hexadecimal digits mean; -1 where they are none. */
+function hexAt(bytes: Buffer, at: number): number {
+  const high = digit(bytes[at]);
+  const low = digit(bytes[at + 1]);
+  return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+function digit(byte = 0): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const letter = byte | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1;
 }
 
 function multipart(contentType: string, body: Buffer): Promise<VendorForm> {

@@ -19,6 +19,9 @@ import { doorChannel, refused, refuseStopped, tokenMatches } from './channel.ts'
 /** Vendors give up after about ten seconds. */
 const RECEIVE_MS = 10_000;
 
+/** A call may carry the same mail twice, as it came and in pieces, each in base64. */
+const WRAPPED = 3;
+
 export type FindProvider = (nameOrAlias: string) => ChannelProvider | undefined;
 
 interface DoorParams {
@@ -35,7 +38,8 @@ export function wholeBody(
   return (req, res, next) => {
     res.locals.route = route;
     const most = deps.config.smtp.maxBytes;
-    const limit = Math.min(doorOf(req.params.provider, find).door.maxBytes ?? most, most);
+    const { maxBytes = most } = doorOf(req.params.provider, find).door;
+    const limit = Math.min(maxBytes, most * WRAPPED);
     express.raw({ type: () => true, limit })(req, res, next);
   };
 }

@@ -16,6 +16,8 @@ export interface Cloud {
   readonly start: () => Promise<StartedCloud>;
   /** How the vendor can be set up to hand mail over. */
   readonly modes: readonly string[];
+  /** The way in which it hands over large mail: SNS carries 256 KB. */
+  readonly largeMode: string;
   /** A call with something of it changed, each of which must not be let in. */
   readonly altered: (call: DoorCall) => Readonly<Record<string, DoorCall>>;
   /** The status after which the vendor gives up a mail. */
@@ -40,6 +42,7 @@ export const clouds: readonly Cloud[] = [
     name: 'postmark',
     provider: postmark as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['raw', 'parsed'],
+    largeMode: 'raw',
     keepsMessageId: true,
     finalStatus: 403,
     async start() {
@@ -63,6 +66,7 @@ export const clouds: readonly Cloud[] = [
     name: 'mailgun',
     provider: mailgun as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['mime', 'parsed', 'stored'],
+    largeMode: 'mime',
     keepsMessageId: true,
     finalStatus: 406,
     async start() {
@@ -100,6 +104,7 @@ export const clouds: readonly Cloud[] = [
     name: 'sendgrid',
     provider: sendgrid as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['raw', 'parsed'],
+    largeMode: 'raw',
     keepsMessageId: true,
     finalStatus: 403,
     async start() {
@@ -142,6 +147,7 @@ export const clouds: readonly Cloud[] = [
     name: 'ses',
     provider: ses as unknown as ChannelProvider, // as registry.ts registers it
     modes: ['base64', 'utf8', 's3'],
+    largeMode: 's3',
     keepsMessageId: false,
     finalStatus: 403,
     async start() {

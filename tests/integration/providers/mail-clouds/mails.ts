@@ -30,6 +30,20 @@ export async function wholeMail(messageId = 'question@x.test'): Promise<Buffer> 
 
 export const whole = { attachments: [sha256(PDF), sha256(PNG)] };
 
+/** A mail with an attachment of so many bytes. */
+export async function largeMail(bytes: number): Promise<Buffer> {
+  return new MailComposer({
+    from: 'ada@x.test',
+    to: 'support+42@example.test',
+    subject: 'Large',
+    messageId: '<large@x.test>',
+    text: 'See the attachment.',
+    attachments: [{ filename: 'large.bin', content: Buffer.alloc(bytes, 'postroom') }],
+  })
+    .compile()
+    .build();
+}
+
 /** A delivery report (RFC 3464) for a mail of ours. */
 export const bounceMail = Buffer.from(
   [
