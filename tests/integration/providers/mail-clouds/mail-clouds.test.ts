@@ -49,8 +49,11 @@ describe.each(clouds.map((cloud) => [cloud.name, cloud] as const))('%s', (_name,
 
   describe.each(cloud.modes)('mail that comes in %s', (mode) => {
     it('is whole: names, both texts, attachments, threading', async () => {
-      const receipt = await received(await wholeMail(), mode);
+      const raw = await wholeMail();
+      const receipt = await received(raw, mode);
       expect(receipt.sources).toHaveLength(1);
+      // Only what the vendor takes apart is put together again.
+      expect(receipt.sources[0]!.source.equals(raw)).toBe(mode !== 'parsed');
       expect(receipt.sources[0]!.envelope).toEqual({
         from: 'ada@x.test',
         to: ['support+42@example.test'],
