@@ -32,6 +32,7 @@ export const KINDS: readonly FaultKind[] = [
   'reset',
   'hang',
   'token_expired',
+  'token_revoked',
 ];
 
 export function failSome({ faults }: Simulator, rate: number): void {
