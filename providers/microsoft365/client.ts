@@ -1,16 +1,15 @@
 import {
   Client,
-  GraphClientError,
   GraphError,
   ResponseType,
   type Context,
   type Middleware,
 } from '@microsoft/microsoft-graph-client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProviderFailure } from '../../domain/failure.ts';
+import { ProviderFailure } from '../../domain/failure.ts';
 import { withHeartbeats } from '../heartbeats.ts';
 import { cloudOf, mailboxPath } from './cloud.ts';
-import { graphFailure } from './failure.ts';
+import { graphFailure, networkFault } from './failure.ts';
 import { IdleLimit } from './idle.ts';
 import { obtainTokens, type Microsoft365Call } from './sign-in.ts';
 
@@ -76,7 +75,9 @@ export class Graph {
           .get()) as Response; // by the response type
         // The library takes what isn't ok for an answer here: so the error is read by ourselves.
         if (!answer.ok) throw await errorOf(answer);
-        return await read(idle.watch(answer.body ?? emptyBody()));
+        return await read(idle.watch(answer.body ?? emptyBody())).catch((error: unknown) => {
+          throw networkFault(error);
+        });
       } finally {
         idle.end();
       }
@@ -120,6 +121,7 @@ export class Graph {
       } catch (error) {
         call.signal.throwIfAborted();
         const failure = graphFailure(error, call.settings, request.permission);
+        if (!(failure instanceof ProviderFailure)) throw failure;
         if (token !== undefined && failure.status === 401 && refused < MOST_REFUSED_TOKENS) {
           refused += 1;
           await call.tokens.refuse(token);
@@ -178,10 +180,7 @@ class GuardedTransport implements Middleware {
         signal: AbortSignal.any([signal, limit ?? AbortSignal.timeout(timeoutMs)]),
       });
     } catch (error) {
-      // The library keeps nothing of other errors but their words.
-      const fault = new GraphClientError('The request failed.');
-      fault.customError = error;
-      throw fault;
+      throw networkFault(error);
     }
   }
 }

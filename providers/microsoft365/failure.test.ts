@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { GraphError } from '@microsoft/microsoft-graph-client';
-import { graphFailure, retryAfter } from './failure.ts';
+import { ProviderFailure } from '../../domain/failure.ts';
+import { graphFailure, networkFault, retryAfter } from './failure.ts';
 import { Microsoft365Settings } from './manifest.ts';
 import { signInFailure } from './sign-in-failure.ts';
 
@@ -12,6 +13,12 @@ function answered(status: number, code: string, headers: Record<string, string> 
   error.headers = new Headers(headers);
   return error;
 }
+
+const classified = (error: unknown, permission?: string): ProviderFailure => {
+  const failure = graphFailure(error, settings, permission);
+  if (failure instanceof ProviderFailure) return failure;
+  throw new Error('It was not classified.', { cause: failure });
+};
 
 describe('graphFailure', () => {
   it.each([
@@ -44,14 +51,29 @@ describe('graphFailure', () => {
     [413, 'RequestEntityTooLarge', {}, { class: 'give_up', code: 'microsoft365.too_large' }],
     [400, 'ErrorInvalidRecipients', {}, { class: 'give_up' }],
   ] as const)('meets %i %s %o', (status, code, headers, expected) => {
-    const failure = graphFailure(answered(status, code, headers), settings, 'Mail.Read');
+    const failure = classified(answered(status, code, headers), 'Mail.Read');
     expect(failure).toMatchObject({ ...expected, status });
     expect(failure.message).not.toContain('ada@x.test');
   });
 
   it('names the permission that is missing', () => {
-    const failure = graphFailure(answered(403, 'ErrorAccessDenied'), settings, 'Mail.Send');
+    const failure = classified(answered(403, 'ErrorAccessDenied'), 'Mail.Send');
     expect(failure.message).toContain('Mail.Send');
+  });
+
+  it('takes an answer that broke off, and a connection that failed, for passing', () => {
+    const cut = new GraphError(200, '', new SyntaxError('Unexpected end of JSON input'));
+    expect(classified(cut)).toMatchObject({ class: 'retry', status: undefined });
+    const refused = Object.assign(new Error('connect'), { code: 'ECONNREFUSED' });
+    const fault = networkFault(new TypeError('fetch failed', { cause: refused }));
+    expect(classified(fault)).toMatchObject({ code: 'microsoft365.connection_refused' });
+    const late = networkFault(new DOMException('too late', 'TimeoutError'));
+    expect(classified(late)).toMatchObject({ code: 'microsoft365.no_answer', class: 'retry' });
+  });
+
+  it('leaves errors alone that are none of the request’s', () => {
+    const ours = new Error('the database is away');
+    expect(graphFailure(ours, settings)).toBe(ours);
   });
 });
 

@@ -10,21 +10,29 @@ const LONGEST_WAIT_MS = 3_600_000;
 
 /**
  * Classifies an error of a request to Graph (https://learn.microsoft.com/graph/errors). Nothing a caller named is in
- * the message, and no address. @param permission the least one that the request needs
+ * the message, and no address. An error that is none of the request's is given back as it is.
+ * @param permission the least one that the request needs
  */
 export function graphFailure(
   error: unknown,
   settings: Microsoft365Settings,
   permission?: string,
-): ProviderFailure {
-  if (error instanceof ProviderFailure) return error;
-  if (error instanceof GraphError && error.statusCode > 0) return answered(error, permission);
-  return networkFailure(networkErrorOf(error), cloudOf(settings).graph);
+): unknown {
+  if (error instanceof GraphError && error.statusCode >= 400) return answered(error, permission);
+  // The library wraps what the network threw, and an answer that broke off in the middle.
+  if (error instanceof GraphClientError || error instanceof GraphError)
+    return networkFailure(
+      (error as GraphClientError).customError ?? error,
+      cloudOf(settings).graph,
+    );
+  return error;
 }
 
-/** The network's own error, which the client library wraps. */
-function networkErrorOf(error: unknown): unknown {
-  return error instanceof GraphClientError ? (error.customError ?? error) : error;
+/** What the network threw, as `graphFailure` knows it: the library keeps nothing of other errors but their words. */
+export function networkFault(error: unknown): GraphClientError {
+  const fault = new GraphClientError('The request failed.');
+  fault.customError = error;
+  return fault;
 }
 
 /** Classifies an error of a connection to `url`. */

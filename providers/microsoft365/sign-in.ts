@@ -3,6 +3,7 @@ import {
   type AuthenticationResult,
   type INetworkModule,
 } from '@azure/msal-node';
+import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { KeptTokens, ObtainedTokens, ProviderCall } from '../contract.ts';
 import { cloudOf } from './cloud.ts';
@@ -173,22 +174,22 @@ class SignInNetwork implements INetworkModule {
         status: 429,
         retryAfterMs: retryAfter(answer.headers.get('retry-after')) ?? 60_000,
       });
-    if (!answer.ok)
-      throw signInFailure(told.error ?? '', told.error_description ?? '', answer.status);
+    if (!answer.ok) throw signInFailure(told.error, told.error_description, answer.status);
     this.refreshToken = told.refresh_token;
     return { headers: Object.fromEntries(answer.headers), body: told, status: answer.status };
   }
 }
 
-interface TokenAnswer {
-  readonly error?: string;
-  readonly error_description?: string;
-  readonly refresh_token?: string;
-}
+/** As far as it is looked at here (RFC 6749 §5.1, §5.2); msal reads the rest. */
+const TokenAnswer = z.looseObject({
+  error: z.string().catch(''),
+  error_description: z.string().catch(''),
+  refresh_token: z.string().optional().catch(undefined),
+});
 
-async function readAnswer(answer: Response): Promise<TokenAnswer> {
+async function readAnswer(answer: Response): Promise<z.infer<typeof TokenAnswer>> {
   try {
-    return (await answer.json()) as TokenAnswer; // each field may be missing
+    return TokenAnswer.parse(await answer.json());
   } catch (error) {
     throw failure(
       'sign_in_failed',

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { simpleParser } from 'mailparser';
 import { graphSimulator, type GraphSimulator } from '../../../../simulators/graph/simulator.ts';
@@ -92,4 +93,9 @@ it('42: stops with its reason where the consent is taken back, and leaves no sub
   await eventually(async () => expect(await channel.received()).toContain('3@x.test'), 60_000);
   await channel.remove();
   await eventually(() => expect(subscriptions()).toEqual([]), 60_000);
+  // Its workflow ends: nothing is asked of Microsoft any more.
+  await sleep(1_000);
+  const asked = simulator.requests.length;
+  await sleep(2_000);
+  expect(simulator.requests).toHaveLength(asked);
 });
