@@ -267,8 +267,7 @@ async function parseOne(
 ): Promise<ParsedStaged> {
   const contents: (Buffer | StoredBlob)[] = [];
   const mail = await parseMail(bytes, {
-    ...mailContext(source, channel.provider),
-    trustedServers: trustedServers(channel),
+    ...mailContext(source, channel),
     onAttachment: keepAttachments(deps.db, channel.facts.tenantId, contents),
   });
   return {
@@ -281,12 +280,6 @@ async function parseOne(
     ),
     verdict: verdictOn(rules, mail, source),
   };
-}
-
-/** Whose Authentication-Results count, as the channel's settings say. */
-function trustedServers({ settings }: LoadedChannel): string[] {
-  const { trusted_servers: servers } = settings;
-  return Array.isArray(servers) ? servers.map((server) => String(server).toLowerCase()) : [];
 }
 
 /** What the rules make of a mail; one that an admin let in is turned away by none. */

@@ -96,7 +96,7 @@ async function reparseOne(
   before: ParsedBefore,
   dryRun: boolean,
 ): Promise<string[]> {
-  const context = mailContext(before, before.provider);
+  const context = mailContext(before, before);
   const mail = await parseMail(open(db, tenantId, before), context);
   const fields = changedFields(before.body, mail);
   if (dryRun) return fields;
@@ -134,7 +134,7 @@ async function newContents(
     return mail.attachments.map(() => null);
   const contents: (Buffer | StoredBlob)[] = [];
   await parseMail(open(db, tenantId, before), {
-    ...mailContext(before, before.provider),
+    ...mailContext(before, before),
     onAttachment: keepAttachments(db, tenantId, contents),
   });
   return mail.attachments.map((one) => contents[one.index] ?? null);

@@ -183,7 +183,7 @@ async function mailOf(
     throw invalid('There is no mail to try.', [{ pointer: '/source', message: 'is empty' }]);
   const context = { received_at: new Date(), envelope: null, meta: null };
   return {
-    mail: await parseMail(bytes, mailContext(context, channel.provider)),
+    mail: await parseMail(bytes, mailContext(context, channel)),
     size: bytes.length,
   };
 }
@@ -198,7 +198,7 @@ async function storedMail(
   if (!source) throw notFound('received message of this channel', id);
   const content = Readable.from(readBlob(db, tenantId, source.sha256));
   return {
-    mail: await parseMail(content, mailContext(source, channel.provider)),
+    mail: await parseMail(content, mailContext(source, channel)),
     size: source.size,
   };
 }

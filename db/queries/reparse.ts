@@ -21,6 +21,8 @@ export interface ParsedBefore extends Omit<StagedSource, 'staged_at' | 'tracepar
   readonly message_id: MessageId;
   readonly ticket_id: string | null;
   readonly provider: string;
+  /** Of its channel, secrets apart. */
+  readonly settings: unknown;
   readonly body: NormalizedMessage;
   readonly parser_version: number | null;
 }
@@ -40,7 +42,7 @@ export async function parsedBefore(
       .select(['sources.id', 'sources.provider_message_id', 'sources.sha256', 'sources.size'])
       .select(['sources.envelope', 'sources.meta', 'sources.received_at'])
       .select(['messages.id as message_id', 'messages.ticket_id', 'messages.body'])
-      .select(['messages.parser_version', 'channels.provider'])
+      .select(['messages.parser_version', 'channels.provider', 'channels.settings'])
       // Only the receipt that a message was made of, not its redeliveries.
       .whereRef('messages.source_id', '=', 'sources.id')
       .where('sources.tenant_id', '=', tenantId)

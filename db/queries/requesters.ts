@@ -8,7 +8,7 @@ const MAIL_TYPE = /^message\/(rfc822|global)$/;
 
 /**
  * Who asks, where that is not the sender: whom a rule names, else the author of a mail that an agent forwards, else the
- * author that a list's rewritten From hides. The answer goes there, too.
+ * author that a list's rewritten From hides. Answers go there, too.
  */
 export async function withRequesters(
   tx: Tx,
@@ -27,16 +27,10 @@ export async function withRequesters(
     const byAgent = author && agents.has(sender) && !agents.has(author.address.toLowerCase());
     const requester =
       item.verdict.requester ?? (byAgent ? author : null) ?? listedAuthor(item, index);
-    return requester && !index.isOurs(requester.address) ? askedBy(item, requester) : item;
+    return requester && !index.isOurs(requester.address)
+      ? { ...item, verdict: { ...item.verdict, requester } }
+      : item;
   });
-}
-
-function askedBy(item: Item, requester: MailAddress): Item {
-  return {
-    ...item,
-    verdict: { ...item.verdict, requester },
-    mail: { ...item.mail, message: { ...item.mail.message, reply_to: [requester] } },
-  };
 }
 
 /** A list's word alone counts where the list is an address of ours. */
@@ -46,9 +40,11 @@ function listedAuthor({ mail }: Item, index: ThreadIndex): MailAddress | null {
   return listed.byListAlone && !index.isOurs(message.sender?.address ?? '') ? null : listed.author;
 }
 
-/** Where the sender's own domain disowns the mail, it is no agent's. */
+/** Where its authentication failed, a mail is not known to be an agent's, whatever its From says. */
 function isForged({ mail }: Item): boolean {
-  return mail.message.authentication?.dmarc === 'fail';
+  const { spf, dkim, dmarc } = mail.message.authentication ?? {};
+  if (dmarc === 'pass' || dmarc === 'fail') return dmarc === 'fail';
+  return spf !== 'pass' && dkim !== 'pass' && [spf, dkim].includes('fail');
 }
 
 /** Large ones lie in the database already; their authors are told in the text, mostly. */

@@ -8,14 +8,14 @@ import { isForwarded } from './subject.ts';
 const LINES = 400;
 /** `From` as clients write it above a forwarded mail, in the ten most common languages and some more. */
 const FROM_WORDS =
-  'from|von|de|da|van|från|fra|od|от|от кого|kimden|gönderen|lähettäjä|remetente|expéditeur|mittente|afzender|avsändare|发件人|寄件者|差出人|보낸 사람|feladó|expeditor|από';
+  'from|von|absender|de|da|van|från|fra|od|nadawca|odesílatel|от|от кого|отправитель|від|kimden|gönderen|lähettäjä|remitente|remetente|expéditeur|mittente|afzender|avsändare|发件人|寄件人|寄件者|發件人|差出人|送信者|送信元|보낸 사람|보낸사람|발신|feladó|expeditor|από|من|מאת|प्रेषक';
 const fromLine = new RegExp(String.raw`^[\s>*]*(?:${FROM_WORDS})[\s*]*[:：]\s*(.+)$`, 'iu');
 /** A line of such a header block, in whatever language. */
-const headerLine = /^[\s>*]*\p{L}[\p{L} ]{0,24}[\s*]*[:：](?:\s|\*)*\S/u;
+const headerLine = /^[\s>*]*\p{L}[\p{L}\p{M} ]{0,24}[\s*]*[:：](?:\s|\*)*\S/u;
 
 /**
  * Whom a forwarded mail is from: the mail attached to it, or else the first header block in its text. Null where the
- * subject calls it no forward, or no address is told.
+ * subject calls it no forward, or that block tells no address: those further down are of others in the thread.
  * @param attached the bytes of the mails attached to it
  */
 export function forwardedFrom(
@@ -40,14 +40,17 @@ function fromHeaderBlock(lines: readonly string[]): MailAddress | null {
       ...lines.slice(place + 1, place + 5),
     ];
     if (around.filter((other) => headerLine.test(other)).length < 2) continue;
-    const written = said
-      .slice(0, 500)
-      .replace(/\[mailto:([^\]\s]+)\]/i, '<$1>')
-      .replaceAll('*', '');
-    const author = parseAddresses(written).find(isWhole);
-    if (author) return author;
+    return parseAddresses(withoutMarks(said)).find(isWhole) ?? null;
   }
   return null;
+}
+
+/** Bold as asterisks, and addresses shown as links: `<ada@x.example<mailto:ada@x.example>>`, `Ada [mailto:ada@…]`. */
+function withoutMarks(said: string): string {
+  const text = said.slice(0, 500).replaceAll('*', '');
+  const bare = text.replace(/<mailto:[^<>\s]*>/gi, '');
+  const written = bare.includes('@') ? bare : text;
+  return written.replace(/\[(?:mailto:)?([^\]\s@]+@[^\]\s]+)\]/i, '<$1>');
 }
 
 export interface ListedAuthor {

@@ -19,16 +19,30 @@ export interface SourceFacts {
   readonly meta: SourceNotes | null;
 }
 
+/** The channel that a mail came by. */
+export interface SourceChannel {
+  readonly provider: string;
+  /** As stored; secrets aren't wanted. */
+  readonly settings: unknown;
+}
+
 /** What is known of a mail beside its bytes. */
 export function mailContext(
   { received_at: receivedAt, envelope, meta }: SourceFacts,
-  provider: string,
+  { provider, settings }: SourceChannel,
 ): MailContext {
   return {
     receivedAt,
     channel: provider as MessageChannel, // only mail's channels stage mail
+    trustedServers: trustedServers(settings),
     ...(envelope ? { envelope: { from: envelope.from, to: [...envelope.to] } } : {}),
     ...(meta?.oversize ? { oversize: { size: meta.size ?? null } } : {}),
     ...(meta?.priority ? { priority: meta.priority } : {}),
   };
+}
+
+/** Whose Authentication-Results count, as the channel's settings say. */
+function trustedServers(settings: unknown): string[] {
+  const named = (settings as { trusted_servers?: unknown } | null)?.trusted_servers;
+  return Array.isArray(named) ? named.map((server) => String(server).toLowerCase()) : [];
 }

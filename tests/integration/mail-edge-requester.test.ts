@@ -2,12 +2,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Deps } from '../../activities/deps.ts';
 import { ingestStaged } from '../../activities/ingestion.ts';
+import { reparse } from '../../activities/reparse.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
 import { insertAgent } from '../../db/queries/agents.ts';
 import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import { answeredTo } from '../../db/queries/routing.ts';
 import { stageReceipts } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
+import type { MailAddress } from '../../domain/message.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
@@ -94,8 +97,12 @@ const tickets = () =>
 const requesters = async () => (await tickets()).map((ticket) => ticket.requester);
 const answersGoTo = () =>
   inTenant(db, tenantId, async (tx) => {
-    const { body } = await tx.selectFrom('messages').select('body').executeTakeFirstOrThrow();
-    return (body as { reply_to: { address: string }[] }).reply_to.map(({ address }) => address);
+    const { body, routing } = await tx
+      .selectFrom('messages')
+      .select(['body', 'routing'])
+      .executeTakeFirstOrThrow();
+    const { reply_to } = answeredTo(body as unknown as { reply_to: MailAddress[] }, routing);
+    return reply_to.map(({ address }) => address);
   });
 
 describe('edge 14: an agent forwards a customer’s mail', () => {
@@ -134,8 +141,26 @@ Début du message réexpédié :
 >
 > Elle est cassée.`;
 
+  const gmailInJapanese = `
+---------- Forwarded message ---------
+送信者: Ada Lovelace <ada@customer.example>
+日付: 2026年11月20日(金) 10:00
+件名: やかん
+To: <grace@shop.example>
+
+壊れています。`;
+  const outlookAsText = `
+*From:* Ada Lovelace <ada@customer.example<mailto:ada@customer.example>>
+*Sent:* Friday, 20 November 2026 10:00
+*To:* Grace <grace@shop.example<mailto:grace@shop.example>>
+*Subject:* Kettle
+
+It is broken.`;
+
   test.each([
     ['Gmail', 'Fwd: Kettle', gmail],
+    ['Gmail, in Japanese', '転送: やかん', gmailInJapanese],
+    ['Outlook, as text', 'FW: Kettle', outlookAsText],
     ['Thunderbird', 'Fwd: Kettle', thunderbird],
     ['Outlook, in German', 'WG: Kessel', outlook],
     ['Apple Mail, in French', 'Tr: Bouilloire', apple],
@@ -153,6 +178,30 @@ Début du message réexpédié :
     expect(await requesters()).toEqual(['ada@customer.example']);
   });
 
+  test('a forward that tells no address of its author is the agent’s, not of one further down', async () => {
+    const chain = `From: Ada Lovelace
+Sent: Friday
+To: Bob
+Subject: Kettle
+
+${outlookAsText.replaceAll('ada@', 'bob@')}`;
+    await receive(`From: Grace <${AGENT}>\nTo: ${ours}\nSubject: FW: Kettle`, chain);
+    expect(await requesters()).toEqual([AGENT]);
+  });
+
+  test('what the mail itself says stays, and reading it again changes neither that nor who asks', async () => {
+    const passed = 'dmarc=pass header.from=shop.example';
+    await receive(
+      `Authentication-Results: mx.evil.test; dmarc=fail header.from=shop.example
+       Authentication-Results: ${SERVER}; ${passed}
+       From: Grace <${AGENT}>\nTo: ${ours}\nReply-To: ${AGENT}\nSubject: Fwd: Kettle`,
+      gmail,
+    );
+    const again = await reparse(db, tenantId, { again: true }, () => {});
+    expect(again).toMatchObject({ read: 1, changed: 0, failed: 0 });
+    expect(await answersGoTo()).toEqual(['ada@customer.example']);
+  });
+
   test('and nobody else’s forward, no agent’s own mail, and no forged agent moves the request', async () => {
     await receive(`From: Eve <eve@evil.test>\nTo: ${ours}\nSubject: Fwd: Kettle`, gmail);
     await receive(`From: Grace <${AGENT}>\nTo: ${ours}\nSubject: Kettle`, gmail);
@@ -161,10 +210,14 @@ Début du message réexpédié :
       gmail,
     );
     await receive(
+      `Authentication-Results: ${SERVER}; spf=fail smtp.mailfrom=shop.example; dkim=none\nFrom: Grace <${AGENT}>\nTo: ${ours}\nSubject: Fwd: Kettle`,
+      gmail,
+    );
+    await receive(
       `From: Grace <${AGENT}>\nTo: ${ours}\nSubject: Fwd: Kettle`,
       'From: ada@customer.example we hear nothing. What do you think?',
     );
-    expect(await requesters()).toEqual(['eve@evil.test', AGENT, AGENT, AGENT]);
+    expect(await requesters()).toEqual(['eve@evil.test', AGENT, AGENT, AGENT, AGENT]);
   });
 });
 
