@@ -71,6 +71,8 @@ export async function mailbox(input: MailboxInput): Promise<void> {
 
   for (;;) {
     changed = false;
+    // What follows reads everything anew; left standing, it would keep a stopped channel from ending.
+    nudged = false;
     // The admin's change showed a state of its own: whatever is so is told anew.
     told = '';
     const plan = await loadMailbox(ref);
