@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { normalizeAddress } from '../domain/mail/addresses.ts';
 import { DoorRefusal, type DoorRequest } from './contract.ts';
-import { clockworkFields, credentialText } from './mail-settings.ts';
+import { clockworkFields, credentialText, trustedServersField } from './mail-settings.ts';
 
 // What the mail clouds (mail comes in by a webhook, goes out by an API) have in common.
 
@@ -28,6 +28,7 @@ export const cloudFields = {
     .max(100)
     .optional()
     .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+  trusted_servers: trustedServersField,
   allowed_addresses: z
     .array(z.email())
     .min(1)

@@ -83,6 +83,11 @@ export const OutgoingServer = z
   .meta({ id: 'OutgoingServer', description: 'Submission server that answers are sent by.' });
 export type OutgoingServer = z.infer<typeof OutgoingServer>;
 
+export const trustedServersField = z.array(z.string().min(1).max(253)).max(20).optional().meta({
+  description:
+    'Names (authserv-id) of the mailbox’s own servers whose Authentication-Results count, because they take off forged ones.',
+});
+
 /** What every mail channel has: other addresses of its own, and a way out. */
 export const outgoingFields = {
   aliases: z
@@ -90,10 +95,7 @@ export const outgoingFields = {
     .max(100)
     .optional()
     .meta({ description: 'Further addresses under which mail reaches this channel.' }),
-  trusted_servers: z.array(z.string().min(1).max(253)).max(20).optional().meta({
-    description:
-      'Names (authserv-id) of your own servers whose Authentication-Results count, because they take off forged ones.',
-  }),
+  trusted_servers: trustedServersField,
   smtp: OutgoingServer.optional(),
 };
 

@@ -67,7 +67,11 @@ interface ReadResults {
 
 function readResults(raw: string): ReadResults {
   const text = withoutComments(decodeRawBytes(raw).slice(0, 20_000));
-  const [server = '', ...results] = text.split(';');
+  const [first = '', ...rest] = text.split(';');
+  // Exchange Online names no server, and begins with a result.
+  const isNameless = /^\s*(spf|dkim|dmarc)\s*=/i.test(first);
+  const server = isNameless ? '' : first;
+  const results = isNameless ? [first, ...rest] : rest;
   const passed: { method: string; domain: string }[] = [];
   const verdicts = new Map<string, AuthenticationVerdict>();
   for (const result of results) {

@@ -294,6 +294,16 @@ describe('authentication', () => {
     expect(mail.authenticationTrusted).toBe(true);
   });
 
+  it('reads the verdicts of Exchange Online, which names no server and so is never trusted', async () => {
+    const exchange =
+      'Authentication-Results: spf=fail (sender IP is 192.0.2.1)\r\n smtp.mailfrom=example.com; dkim=none (message not signed)\r\n header.d=none;dmarc=fail action=none header.from=example.com;\r\n';
+    const mail = await parse(`${exchange}${head}\r\nx`);
+    expect(mail.message.authentication).toEqual({ spf: 'fail', dkim: 'none', dmarc: 'fail' });
+    expect(mail.authenticationTrusted).toBe(false);
+    const other = await parse(`${exchange}${head}\r\nx`, { trustedServers: ['mx.help.example'] });
+    expect(other.message).not.toHaveProperty('authentication');
+  });
+
   it('trusts no other server, and none where none is named', async () => {
     const forged = await parse(`${results}${head}\r\nx`, { trustedServers: ['mx.other.example'] });
     expect(forged.message).not.toHaveProperty('authentication');

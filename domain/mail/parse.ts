@@ -79,7 +79,7 @@ export interface ParsedMail {
 }
 
 /** Raised with every change of what the parser makes of a mail: `npm run reparse` reads older ones again. */
-export const PARSER_VERSION = 3;
+export const PARSER_VERSION = 4;
 
 const referenceLimit = 200;
 const htmlLimit = 512 * 1024;

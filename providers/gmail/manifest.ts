@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
-import { clockworkFields, credentialText } from '../mail-settings.ts';
+import { clockworkFields, credentialText, trustedServersField } from '../mail-settings.ts';
 
 const LabelName = z
   .string()
@@ -63,6 +63,7 @@ export const GmailSettings = z
       .max(100)
       .optional()
       .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+    trusted_servers: trustedServersField,
     base_url: z
       .url({ protocol: /^https?$/ })
       .optional()

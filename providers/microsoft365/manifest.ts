@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
-import { clockworkFields, credentialText, FolderName } from '../mail-settings.ts';
+import {
+  clockworkFields,
+  credentialText,
+  FolderName,
+  trustedServersField,
+} from '../mail-settings.ts';
 
 const address = z.url({ protocol: /^https?$/ });
 
@@ -70,6 +75,7 @@ export const Microsoft365Settings = z
       .max(100)
       .optional()
       .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+    trusted_servers: trustedServersField,
     ...clockworkFields,
   })
   .refine((settings) => settings.auth !== 'application' || settings.mailbox !== undefined, {
