@@ -193,7 +193,10 @@ export function mailConsent<S extends MailboxLogin>(): ConsentCapability<S> {
         state,
         code_challenge: codeChallenge,
         code_challenge_method: 'S256',
-        login_hint: address ?? settings.username,
+        // The channel's own address may be an alias of the account.
+        login_hint: settings.username.includes('@')
+          ? settings.username
+          : (address ?? settings.username),
       }))
         url.searchParams.set(name, value);
       return url.href;

@@ -36,14 +36,10 @@ export async function oauthEnd(addresses: readonly string[]): Promise<OauthEnd> 
     name: 'google',
     unparsed: consent.handler,
     routes: (api) =>
-      void api.post('/introspect', (request, response, next) => {
+      void api.post('/introspect', async (request, response) => {
         const { token } = request.body as { token?: string };
-        consent
-          .bearer(token ?? '')
-          .then((known) =>
-            response.json(known ? { active: true, username: known.address } : { active: false }),
-          )
-          .catch(next);
+        const known = await consent.bearer(token ?? '');
+        response.json(known ? { active: true, username: known.address } : { active: false });
       }),
   });
   return {
@@ -93,6 +89,7 @@ export async function connectAccount(
   const codeChallenge = createHash('sha256').update(verifier).digest('base64url');
   const asked = { redirectUri: REDIRECT, state: 'ours', codeChallenge, address };
   const link = new URL(consent!.authorizationUrl(settings, asked));
+  if (address !== null) link.searchParams.set('login_hint', address);
   // What the gmail preset asks for beside the standard: only an offline consent brings a refresh token.
   link.searchParams.set('access_type', 'offline');
   link.searchParams.set('scope', `openid email ${link.searchParams.get('scope') ?? ''}`);
