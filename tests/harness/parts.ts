@@ -64,6 +64,8 @@ export async function offerParts(): Promise<Parts> {
 
   const port = await freePort();
   const door = createServer((request, response) => {
+    // A connection kept open is closed here just as a busy test process takes it up again.
+    response.setHeader('connection', 'close');
     const part = parts[request.url ?? ''];
     if (part === undefined) {
       response.writeHead(404).end();
