@@ -16,7 +16,7 @@ await withParts(async () => {
   try {
     await record(story, named);
   } finally {
-    await story.cast.end();
+    await story.end();
   }
 });
 process.exit(0); // the Temporal runtime keeps the process alive

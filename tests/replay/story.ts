@@ -11,6 +11,7 @@ import {
 import { eventually } from '../harness/eventually.ts';
 import { recordedWorkflows } from '../harness/histories.ts';
 import { Cast, type Chooser, type Login } from './cast.ts';
+import { runPushed } from './pushed-mailboxes.ts';
 
 const SECOND_OF_MINUTES = 1 / 60;
 const SECOND_OF_HOURS = 1 / 3600;
@@ -25,6 +26,8 @@ const STOPPED = login('stopped');
 export interface Story {
   readonly cast: Cast;
   readonly chosen: Readonly<Record<string, Chooser>>;
+  /** Ends what stood around it. */
+  end(): Promise<void>;
 }
 
 export async function live(): Promise<Story> {
@@ -33,12 +36,14 @@ export async function live(): Promise<Story> {
   const deliveries = await makeEndpoints(cast);
   await cast.postroom.startWorkers();
   const mailboxes = await runChannels(cast);
+  const pushed = await runPushed(cast);
   const tickets = await runTickets(cast);
   const { schedule } = cast.postroom.deps.client;
   await Promise.all(['drain', 'sweep'].map((name) => schedule.getHandle(name).trigger()));
   const dispatchers = await runDispatchers(cast);
   const chosen: Record<string, Chooser> = {
     ...mailboxes,
+    ...pushed.chosen,
     ...tickets,
     ...deliveries,
     ...dispatchers,
@@ -46,7 +51,14 @@ export async function live(): Promise<Story> {
     drain: (workflow) => workflow.type === 'drain' && hasClosed(workflow),
   };
   await cast.areAllThere(chosen);
-  return { cast, chosen };
+  return {
+    cast,
+    chosen,
+    async end() {
+      await cast.end();
+      await pushed.simulator.close();
+    },
+  };
 }
 
 async function shortenClocks(cast: Cast): Promise<void> {
