@@ -31,6 +31,7 @@ import {
   showStatus,
   WrittenChannel,
 } from '../channels/show.ts';
+import { releaseFormerAccount } from '../channels/release.ts';
 import { errorOf, tryCredentials } from '../channels/validate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
@@ -192,6 +193,7 @@ export const channelRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params, body }) => {
       let warnings: readonly string[] = [];
       const rules = body.rules ? await checkRules(deps, tenantId, body.rules) : body.rules;
+      if (body.settings) await releaseFormerAccount(deps, tenantId, params.id, body.settings);
       const changed = await changeChannel(deps.db, tenantId, params.id, (row) => {
         const provider = providerNamed(row.provider);
         const patched = patchedSettings(row, body.settings ?? {}, deps.keys);

@@ -1,0 +1,41 @@
+import { storedChannelCall } from '../../db/channel-call.ts';
+import { keepWatch } from '../../db/queries/channel-watch.ts';
+import { findChannel, openChannel } from '../../db/queries/channels.ts';
+import type { TenantId } from '../../domain/ids.ts';
+import { findProvider } from '../../providers/registry.ts';
+import type { ApiDeps } from '../deps.ts';
+import { accountOf, checkSettings, patchedSettings, tokensToForget } from './settings.ts';
+
+const BOUND_MS = 10_000;
+
+/**
+ * Settings that lead to another account: the push subscription of the former one is ended first, while there are
+ * credentials for it. Where that fails it is left to expire, and the log says so.
+ * @throws Problem 422 where the settings don't fit
+ */
+export async function releaseFormerAccount(
+  deps: ApiDeps,
+  tenantId: TenantId,
+  channelId: string,
+  patch: Record<string, unknown>,
+): Promise<void> {
+  const row = await findChannel(deps.db, tenantId, channelId);
+  const provider = row && findProvider(row.provider);
+  if (!row?.watch_renewed_at || !provider?.mailbox?.release) return;
+  const next = checkSettings(provider, patchedSettings(row, patch, deps.keys), row.id, deps.keys);
+  const isOther =
+    tokensToForget(row, next, deps.keys) === 'all' ||
+    accountOf(provider, next, row.address) !== row.account;
+  if (!isOther) return;
+  const channel = openChannel(row, deps.keys);
+  const signal = AbortSignal.timeout(BOUND_MS);
+  try {
+    await provider.mailbox.release(await storedChannelCall(deps, provider, channel, { signal }));
+    await keepWatch(deps.db, channel.facts, null);
+  } catch (error) {
+    deps.log.warn(
+      { err: error, tenant: tenantId, channel: row.id },
+      'a push subscription of a former account could not be ended; it is left to expire',
+    );
+  }
+}
