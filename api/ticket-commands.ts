@@ -30,42 +30,46 @@ export async function ticketOf(
 /**
  * Has the ticket's workflow do something: the content goes into a row, the Update carries its id. A repeat with the
  * same Idempotency-Key finds the first one's row, and so its answer.
- * @throws Problem as the workflow refused it; 503 where Temporal does not answer.
+ * @throws Problem 404, or as the workflow refused it; 503 where Temporal does not answer.
  */
 export async function command(
   call: AnyCall,
-  ticketId: string,
+  idOrNumber: string,
   kind: CommandUpdate,
   payload: Record<string, unknown>,
   ifVersion: number | null = null,
-): Promise<Done> {
+): Promise<Done & { readonly ticketId: string }> {
   const { deps, tenantId } = call;
   const id = call.newId('command');
-  await inTenant(deps.db, tenantId, (tx) =>
-    insertCommand(tx, tenantId, {
+  const ticket = await inTenant(deps.db, tenantId, async (tx) => {
+    const found = await findTicket(tx, tenantId, idOrNumber);
+    if (!found) return null;
+    await insertCommand(tx, tenantId, {
       id,
-      ticketId,
+      ticketId: found.id,
       kind,
       actor: call.caller.actor,
       ifVersion,
       idempotencyKey: call.idempotencyKey,
       payload,
-    }),
-  );
-  const outcome = await tell(deps, { tenantId, ticketId }, kind, id);
-  if (outcome.ok) return outcome;
-  if (outcome.status === 412) throw stale((await ticketOf(call, ticketId)).version);
+    });
+    return found;
+  });
+  if (!ticket) throw notFound('ticket', idOrNumber);
+  const outcome = await tell(deps, { tenantId, ticketId: ticket.id }, kind, id);
+  if (outcome.ok) return { ...outcome, ticketId: ticket.id };
+  if (outcome.status === 412) throw stale((await ticketOf(call, ticket.id)).version);
   throw new Problem(outcome.status, outcome.code, outcome.detail);
 }
 
 /** The same, for what makes a message; answers with it. */
 export async function commandForMessage(
   call: AnyCall,
-  ticketId: string,
+  idOrNumber: string,
   kind: 'reply' | 'note',
   payload: Record<string, unknown>,
 ): Promise<Message> {
-  const { messageId } = await command(call, ticketId, kind, payload);
+  const { messageId } = await command(call, idOrNumber, kind, payload);
   const message = messageId && (await showMessage(call.deps.db, call.tenantId, messageId));
   if (!message) throw notFound('message', messageId ?? '');
   return message;

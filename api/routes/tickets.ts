@@ -119,9 +119,9 @@ export const ticketRoutes: readonly AnyRoute[] = [
     responseHeaders: { ETag: 'The ticket’s version, for If-Match.' },
     handler: async (call) => {
       const wanted = ifMatch(call.headers['if-match']);
-      const ticket = await ticketOf(call, call.params.id);
-      await command(call, ticket.id, updateFor(call.body), call.body, wanted);
-      return shown(call.deps, call.tenantId, ticket.id);
+      const change = updateFor(call.body);
+      const { ticketId } = await command(call, call.params.id, change, call.body, wanted);
+      return shown(call.deps, call.tenantId, ticketId);
     },
   }),
   route({
@@ -136,10 +136,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
     body: NewReply,
     maxBytes: 4 * 1024 * 1024,
     response: Message,
-    handler: async (call) => {
-      const ticket = await ticketOf(call, call.params.id);
-      return commandForMessage(call, ticket.id, 'reply', payloadOf(call.body));
-    },
+    handler: (call) => commandForMessage(call, call.params.id, 'reply', payloadOf(call.body)),
   }),
   route({
     method: 'post',
@@ -152,10 +149,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
     body: NewNote,
     maxBytes: 4 * 1024 * 1024,
     response: Message,
-    handler: async (call) => {
-      const ticket = await ticketOf(call, call.params.id);
-      return commandForMessage(call, ticket.id, 'note', payloadOf(call.body));
-    },
+    handler: (call) => commandForMessage(call, call.params.id, 'note', payloadOf(call.body)),
   }),
   route({
     method: 'get',

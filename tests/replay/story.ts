@@ -32,6 +32,15 @@ export interface Story {
 
 export async function live(): Promise<Story> {
   const cast = await Cast.gather([WATCHING, PAUSED, STOPPED]);
+  try {
+    return await played(cast);
+  } catch (error) {
+    await cast.end();
+    throw error;
+  }
+}
+
+async function played(cast: Cast): Promise<Story> {
   await shortenClocks(cast);
   const deliveries = await makeEndpoints(cast);
   await cast.postroom.startWorkers();
