@@ -127,7 +127,6 @@ test('the vendor’s word that its subscription is gone has it made anew at once
   const vendor = vendorWith();
   await withMailbox(vendor, async (mailbox) => {
     await isWatched(vendor, mailbox);
-    await mailbox.nudge({ push: true });
     const { length } = vendor.renewals;
     await mailbox.nudge({ push: true, renew: true });
     await eventually(() => expect(vendor.renewals).toHaveLength(length + 1), PATIENCE_MS);
