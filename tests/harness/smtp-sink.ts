@@ -1,3 +1,4 @@
+import { callbackify } from 'node:util';
 import { SMTPServer, type SMTPServerSession } from 'smtp-server';
 
 export interface CapturedMail {
@@ -68,11 +69,11 @@ export async function smtpSink(options: SmtpSinkOptions = {}): Promise<SmtpSink>
     closeTimeout: 100,
     onAuth(auth, _session, done) {
       if (options.tokenIsGood) {
-        void options
-          .tokenIsGood(auth.username ?? '', auth.accessToken ?? '')
-          .then((isGood) =>
-            isGood ? done(null, { user: auth.username }) : done(withCode(535, 'bad token')),
-          );
+        const { username = '', accessToken = '' } = auth;
+        callbackify(options.tokenIsGood)(username, accessToken, (error, isGood) => {
+          if (isGood) done(null, { user: username });
+          else done(error ?? withCode(535, 'bad token'));
+        });
         return;
       }
       const known = options.users?.some(
