@@ -1,10 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import {
-  openSecrets,
-  sealSecrets,
-  type ChannelRow,
-  type ClaimedAddresses,
-} from '../../db/queries/channels.ts';
+import { openSecrets, sealSecrets, type ChannelRow } from '../../db/queries/channels.ts';
+import { type ClaimedAddresses } from '../../db/queries/channel-addresses.ts';
 import type { ChannelRules } from '../../domain/rules/schema.ts';
 import type { ChannelProvider } from '../../providers/contract.ts';
 import type { KeyRing } from '../../security/key-ring.ts';

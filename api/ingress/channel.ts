@@ -1,4 +1,5 @@
-import { loadChannel, resolveChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import { resolveChannel } from '../../db/queries/channel-resolve.ts';
 import { hashSecret, sameHash } from '../../security/api-key.ts';
 import { doorRefusals } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';

@@ -1,7 +1,8 @@
 import express, { type RequestHandler } from 'express';
 import { assertNever } from '../../domain/assert-never.ts';
 import { storedChannelCall } from '../../db/channel-call.ts';
-import { loadChannel, resolveIngressToken, type LoadedChannel } from '../../db/queries/channels.ts';
+import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import { resolveIngressToken } from '../../db/queries/channel-resolve.ts';
 import { sourceStanding, type SourceStanding } from '../../db/queries/source-outcome.ts';
 import { stageSource } from '../../db/queries/sources.ts';
 import type { SourceId } from '../../domain/ids.ts';

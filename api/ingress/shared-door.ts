@@ -1,10 +1,6 @@
 import type { RequestHandler } from 'express';
-import {
-  channelsOfProvider,
-  loadChannel,
-  resolveAccount,
-  type LoadedChannel,
-} from '../../db/queries/channels.ts';
+import { channelsOfProvider, resolveAccount } from '../../db/queries/channel-resolve.ts';
+import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
 import {
   DoorRefusal,
   type ChannelProvider,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { AddressTaken } from '../../db/queries/channel-addresses.ts';
 import {
-  AddressTaken,
   changeChannel,
   countSetAside,
   createChannel,

@@ -4,6 +4,7 @@ import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
+import { claimAddresses, freeAddresses, type ClaimedAddresses } from './channel-addresses.ts';
 import { consentedAccount, forgetTokens } from './channel-tokens.ts';
 import { forgetCredentials } from './channel-watch.ts';
 import { Pending } from './outbox.ts';
@@ -109,40 +110,6 @@ export function sealSecrets(
     : keys.sealJson(SECRETS_PURPOSE, secrets, channelId);
 }
 
-/** The tenant that a live channel belongs to, asked before any tenant is known. */
-export async function resolveChannel(db: Db, channelId: string): Promise<TenantId | null> {
-  const { rows } = await sql<{ tenant_id: TenantId }>`
-    select tenant_id from resolve_channel(${channelId})`.execute(db);
-  return rows[0]?.tenant_id ?? null;
-}
-
-interface ChannelPlace {
-  readonly tenantId: TenantId;
-  readonly channelId: ChannelId;
-}
-
-/** Channels of this account at the vendor, over all tenants: a claim says which, and proves nothing. */
-export async function resolveAccount(
-  db: Db,
-  provider: string,
-  account: string,
-): Promise<ChannelPlace[]> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
-    select * from resolve_account(${provider}, ${account})`.execute(db);
-  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
-}
-
-/** The newest channels of a provider, over all tenants. */
-export async function channelsOfProvider(
-  db: Db,
-  provider: string,
-  atMost: number,
-): Promise<ChannelPlace[]> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
-    select * from channels_of_provider(${provider}, ${atMost})`.execute(db);
-  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
-}
-
 /** A vendor called: there is mail to fetch, or its push subscription is to be made anew. */
 export async function noteNews(
   db: Db,
@@ -153,16 +120,6 @@ export async function noteNews(
   const pending = new Pending(tenantId);
   await inTenant(db, tenantId, (tx) => pending.channel(tx, id, provider, false, news));
   return pending;
-}
-
-/** The channel whose door a token opens, asked before any tenant is known. */
-export async function resolveIngressToken(
-  db: Db,
-  tokenHash: Buffer,
-): Promise<{ tenantId: TenantId; channelId: ChannelId } | null> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
-    select tenant_id, channel_id from resolve_ingress_token(${tokenHash})`.execute(db);
-  return rows[0] ? { tenantId: rows[0].tenant_id, channelId: rows[0].channel_id } : null;
 }
 
 export async function findChannel(
@@ -230,22 +187,6 @@ export interface NewChannel {
   readonly lastError: { type: string; detail: string; at: string } | null;
 }
 
-/** Lower-case addresses; `wanted` must be free, `offered` are taken where they are free. */
-export interface ClaimedAddresses {
-  readonly wanted: readonly string[];
-  readonly offered: readonly string[];
-}
-
-/** The address belongs to another channel of this installation. */
-export class AddressTaken extends Error {
-  override name = 'AddressTaken';
-  readonly address: string;
-  constructor(address: string) {
-    super(`Another channel already receives mail for ${address}.`);
-    this.address = address;
-  }
-}
-
 /**
  * Inserts a channel and leaves its workflow to be started; a repeat with the same id finds the first one.
  * @throws AddressTaken
@@ -286,34 +227,6 @@ export async function createChannel(
     return inserted;
   });
   return { row, pending };
-}
-
-/** @throws AddressTaken where a wanted one is another channel's */
-export async function claimAddresses(
-  tx: Tx,
-  tenantId: TenantId,
-  channelId: string,
-  { wanted, offered }: ClaimedAddresses,
-): Promise<void> {
-  const rows = [...new Set([...wanted, ...offered])].map((address) => ({
-    address,
-    tenant_id: tenantId,
-    channel_id: channelId,
-  }));
-  if (rows.length === 0) return;
-  await tx
-    .insertInto('channel_addresses')
-    .values(rows)
-    .onConflict((oc) => oc.doNothing())
-    .execute();
-  const held = await tx
-    .selectFrom('channel_addresses')
-    .select('address')
-    .where('channel_id', '=', channelId)
-    .execute();
-  const mine = new Set(held.map((row) => row.address));
-  const taken = wanted.find((address) => !mine.has(address));
-  if (taken !== undefined) throw new AddressTaken(taken);
 }
 
 export interface ChannelChange {
@@ -470,10 +383,6 @@ export async function deleteChannel(
     if (before.watch_renewed_at === null) await forgetCredentials(tx, channelId);
     return pending;
   });
-}
-
-async function freeAddresses(tx: Tx, channelId: string): Promise<void> {
-  await tx.deleteFrom('channel_addresses').where('channel_id', '=', channelId).execute();
 }
 
 /** How many of a channel's receipts could not be processed. */
