@@ -11,6 +11,9 @@ export interface HomeLock {
   release(): void;
 }
 
+/** Locks that are held: one that its taker lets go of unreleased would be freed with the garbage. */
+const held = new Set<DatabaseSync>();
+
 /**
  * Takes the home folder for this process. The lock is SQLite's file lock, which the kernel frees
  * even after kill -9, so it can't go stale.
@@ -26,7 +29,13 @@ export function lockHome(home: string): HomeLock {
     if (!isBusy(error)) throw error;
     throw new AlreadyRunning(`Postroom is already running with the state in ${home}.`);
   }
-  return { release: () => database.close() };
+  held.add(database);
+  return {
+    release() {
+      held.delete(database);
+      database.close();
+    },
+  };
 }
 
 function isBusy(error: unknown): boolean {

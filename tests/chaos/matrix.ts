@@ -67,7 +67,7 @@ async function play(scenes: readonly Scene[], awayMs?: number): Promise<SceneRep
         `${String(at + 1).padStart(3)}/${scenes.length} ${scene.victim}/${scene.moment} `,
       );
       try {
-        const report = await playScene(world, scene, awayMs);
+        const report = await playScene(world, scene, { awayMs });
         reports.push(report);
         process.stdout.write(`${sceneLine(report)}\n`);
       } catch (error) {

@@ -30,11 +30,14 @@ const MIDDLE_WITHIN_MS = 90_000;
 const AWAY_MS = { least: 300, most: 2_500 };
 const QUIET_WITHIN_MS = 240_000;
 
-/** Plays it: kills the victim at a random point of the activity's middle, brings it back, and looks at what is left. */
+/**
+ * Plays it: kills the victim at a random point of the activity's middle, brings it back, and looks at what is left.
+ * @param sharedMs by which clocks may be later still, where other work shares the machine.
+ */
 export async function playScene(
   world: World,
   { victim, moment, seed }: Scene,
-  awayMs?: number,
+  { awayMs, sharedMs = 0 }: { awayMs?: number; sharedMs?: number } = {},
 ): Promise<SceneReport> {
   const { services } = world.installation;
   const random = new Random(seed);
@@ -60,7 +63,7 @@ export async function playScene(
   const left = await untilQuiet(stage, activity.expected, QUIET_WITHIN_MS);
   const settledSeconds = (Date.now() - backAt) / 1000;
   stalls.disable();
-  const stalledMs = stalls.max / 1e6;
+  const stalledMs = sharedMs + stalls.max / 1e6;
   const findings = await check(stage, activity.expected, { at: backAt, stalledMs });
   world.receivers.answerWith({});
   return {
