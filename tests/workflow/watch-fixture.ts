@@ -1,6 +1,5 @@
-import { Client } from '@temporalio/client';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
+import { Client, type Connection } from '@temporalio/client';
+import { Worker, type NativeConnection } from '@temporalio/worker';
 import { z } from 'zod';
 import type { Deps } from '../../activities/deps.ts';
 import {
@@ -54,6 +53,9 @@ export class PushingVendor {
   releaseTrouble: Trouble = 'none';
   /** With which password the subscription was ended. */
   releasedWith: string | null = null;
+  /** Syncs that wait for `hold` to end. */
+  held = 0;
+  #gate: Promise<void> = Promise.resolve();
   readonly #now: () => Promise<number>;
 
   constructor(now: () => Promise<number>, lifeMs: number) {
@@ -64,6 +66,14 @@ export class PushingVendor {
   async deliver(agoMs = 0): Promise<void> {
     const at = new Date((await this.#now()) - agoMs);
     this.mails.push({ id: `m${this.mails.length + 1}`, at });
+  }
+
+  /** From now on no sync ends before what this returns is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    this.held = 0;
+    return resolve;
   }
 
   provider(): ChannelProvider {
@@ -86,6 +96,8 @@ export class PushingVendor {
   }
 
   async *#fetch(from: number) {
+    this.held += 1;
+    await this.#gate;
     const items = this.mails.slice(from).map(({ id, at }) => ({
       providerMessageId: id,
       receivedAt: at,
@@ -133,9 +145,17 @@ function meet(isAway: boolean): void {
 
 export type WatchFixture = Awaited<ReturnType<typeof startMailbox>>;
 
-/** One channel's mailbox workflow with its real activities, on the time-skipping server and a Postgres of its own. */
+/** A Temporal server, the time-skipping or the real one; its search attributes are registered. */
+export interface WatchServer {
+  readonly connection: Connection;
+  readonly nativeConnection: NativeConnection;
+  /** Absent: `default`. */
+  readonly namespace?: string;
+}
+
+/** One channel's mailbox workflow with its real activities, on the server given and a Postgres of its own. */
 export async function startMailbox(
-  env: TestWorkflowEnvironment,
+  env: WatchServer,
   vendor: PushingVendor,
   settings: Record<string, unknown> = {},
 ) {
@@ -143,7 +163,8 @@ export async function startMailbox(
   const log = createLogger('fatal');
   const db = connect({ url, poolSize: 6, log });
   const keys = KeyRing.parse(KeyRing.generate());
-  const client = new Client({ connection: env.connection });
+  const { namespace = 'default' } = env;
+  const client = new Client({ connection: env.connection, namespace });
   const network = createGuardedNetwork({ allow: [] });
   const deps: Deps = {
     config: loadConfig({}),
@@ -185,6 +206,7 @@ export async function startMailbox(
     const worker = async (queue: string, activities: object, withWorkflows = false) =>
       Worker.create({
         connection: env.nativeConnection,
+        namespace,
         taskQueue: prefix + queue,
         activities: { ...activities },
         maxHeartbeatThrottleInterval: '1 second',
