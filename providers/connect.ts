@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { rootCertificates, type ConnectionOptions } from 'node:tls';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
+import type { ValidationProblem } from './contract.ts';
 
 export interface CheckedServer {
   /** The checked address: connect to this. */
@@ -89,6 +90,22 @@ export interface Problem {
   readonly detail: string;
   /** It may be otherwise the next time. */
   readonly passing: boolean;
+}
+
+/** By a failure's code: the step that failed, and the setting to look at. */
+export type Places = Readonly<Record<string, Pick<ValidationProblem, 'step' | 'pointer'>>>;
+
+/** The places of `connectionProblem`'s codes, by the pointers to the settings of host, port and TLS. */
+export function connectionPlaces(host: string, port = host, tls = host) {
+  return {
+    host_not_allowed: { step: 'host', pointer: host },
+    host_unknown: { step: 'host', pointer: host },
+    dns_failed: { step: 'host', pointer: host },
+    connection_refused: { step: 'port', pointer: port },
+    unreachable: { step: 'port', pointer: port },
+    certificate_refused: { step: 'tls', pointer: tls },
+    tls_failed: { step: 'tls', pointer: tls },
+  } satisfies Places;
 }
 
 const UNREACHABLE = new Set([

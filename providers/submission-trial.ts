@@ -1,3 +1,4 @@
+import { connectionPlaces, type Places } from './connect.ts';
 import type { ProviderCall, ValidationProblem } from './contract.ts';
 import { oauthProblem } from './mail-oauth.ts';
 import type { OutgoingServer } from './mail-settings.ts';
@@ -29,13 +30,7 @@ export async function validateOutgoing(
   }
 }
 
-const PLACE: Record<string, { step: string; pointer: string }> = {
-  host_not_allowed: { step: 'host', pointer: '/settings/smtp/host' },
-  host_unknown: { step: 'host', pointer: '/settings/smtp/host' },
-  dns_failed: { step: 'host', pointer: '/settings/smtp/host' },
-  connection_refused: { step: 'port', pointer: '/settings/smtp/port' },
-  unreachable: { step: 'port', pointer: '/settings/smtp/port' },
-  certificate_refused: { step: 'tls', pointer: '/settings/smtp/security' },
-  tls_failed: { step: 'tls', pointer: '/settings/smtp/security' },
+const PLACE: Places = {
+  ...connectionPlaces('/settings/smtp/host', '/settings/smtp/port', '/settings/smtp/security'),
   login_refused: { step: 'login', pointer: '/settings/smtp/password' },
 };

@@ -1,4 +1,5 @@
 import { ProviderFailure } from '../../domain/failure.ts';
+import { connectionPlaces, type Places } from '../connect.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
 import type { GmailCall } from './call.ts';
 import { gmailApi } from './client.ts';
@@ -62,16 +63,10 @@ function accountWarnings({ settings, channel }: GmailCall, account: string): str
   ];
 }
 
-const PLACE: Record<string, { step: string; pointer: string }> = {
-  host_not_allowed: { step: 'host', pointer: '/settings/base_url' },
-  host_unknown: { step: 'host', pointer: '/settings/base_url' },
-  dns_failed: { step: 'host', pointer: '/settings/base_url' },
-  connection_refused: { step: 'port', pointer: '/settings/base_url' },
-  unreachable: { step: 'port', pointer: '/settings/base_url' },
+const PLACE: Places = {
+  ...connectionPlaces('/settings/base_url'),
   connection_lost: { step: 'port', pointer: '/settings/base_url' },
   timeout: { step: 'port', pointer: '/settings/base_url' },
-  certificate_refused: { step: 'tls', pointer: '/settings/base_url' },
-  tls_failed: { step: 'tls', pointer: '/settings/base_url' },
   label_missing: { step: 'folder', pointer: '/settings/labels' },
   not_permitted: { step: 'permission', pointer: '/settings/refresh_token' },
   domain_policy: { step: 'permission', pointer: '/settings/account' },

@@ -1,32 +1,15 @@
 import type { ImapFlow } from 'imapflow';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
-import { oauthProblem } from '../mail-oauth.ts';
-import { validateOutgoing } from '../submission-trial.ts';
+import { validateMailbox } from '../mailbox-trial.ts';
 import { openFolder, withConnection, type ImapCall } from './client.ts';
 import { foldersOf, manifest } from './manifest.ts';
 
 /** Tries what a sync will do, step by step: host, port, TLS, login, each folder; then the outgoing server. */
 export async function validate(call: ImapCall): Promise<ValidationReport> {
-  const [incoming, outgoing] = await Promise.all([
-    tryMailbox(call),
-    validateOutgoing(call, call.settings.smtp),
-  ]);
-  const problems = [...incoming, ...outgoing];
-  return {
-    ok: problems.length === 0,
-    problems,
-    warnings: manifest.warnings?.(call.settings) ?? [],
-  };
-}
-
-async function tryMailbox(call: ImapCall): Promise<ValidationProblem[]> {
-  try {
-    return await withConnection(call, (client) => tryFolders(client, call));
-  } catch (error) {
-    if (error instanceof ProviderFailure) return [problemOf(error)];
-    throw error;
-  }
+  return validateMailbox(call, manifest, () =>
+    withConnection(call, (client) => tryFolders(client, call)),
+  );
 }
 
 async function tryFolders(client: ImapFlow, call: ImapCall): Promise<ValidationProblem[]> {
@@ -67,28 +50,4 @@ async function knownFolders(client: ImapFlow): Promise<string> {
     .map((folder) => `"${folder.path}"`);
   const shown = names.slice(0, 15).join(', ');
   return names.length === 0 ? '' : `There are: ${shown}${names.length > 15 ? ' and more' : ''}.`;
-}
-
-const PLACE: Record<string, { step: string; pointer: string }> = {
-  host_not_allowed: { step: 'host', pointer: '/settings/host' },
-  host_unknown: { step: 'host', pointer: '/settings/host' },
-  dns_failed: { step: 'host', pointer: '/settings/host' },
-  connection_refused: { step: 'port', pointer: '/settings/port' },
-  unreachable: { step: 'port', pointer: '/settings/port' },
-  connection_lost: { step: 'port', pointer: '/settings/port' },
-  certificate_refused: { step: 'tls', pointer: '/settings/security' },
-  tls_failed: { step: 'tls', pointer: '/settings/security' },
-  login_disabled: { step: 'tls', pointer: '/settings/security' },
-  login_refused: { step: 'login', pointer: '/settings/password' },
-  busy: { step: 'login', pointer: '/settings/host' },
-};
-
-function problemOf(failure: ProviderFailure): ValidationProblem {
-  const place = PLACE[failure.code.replace(/^imap\./, '')];
-  return (
-    oauthProblem(failure) ?? {
-      ...(place ?? { step: 'port', pointer: '/settings/host' }),
-      detail: failure.message,
-    }
-  );
 }

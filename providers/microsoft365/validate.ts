@@ -1,4 +1,5 @@
 import { ProviderFailure } from '../../domain/failure.ts';
+import { connectionPlaces, type Places } from '../connect.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
 import { Graph, type GraphRequest } from './client.ts';
 import { folderPath } from './folder.ts';
@@ -110,16 +111,10 @@ async function problemWith(trial: () => Promise<void>): Promise<ValidationProble
   }
 }
 
-const PLACE: Record<string, Pick<ValidationProblem, 'step' | 'pointer'>> = {
-  host_not_allowed: { step: 'host', pointer: '/settings/base_url' },
-  host_unknown: { step: 'host', pointer: '/settings/base_url' },
-  dns_failed: { step: 'host', pointer: '/settings/base_url' },
-  connection_refused: { step: 'port', pointer: '/settings/base_url' },
-  unreachable: { step: 'port', pointer: '/settings/base_url' },
+const PLACE: Places = {
+  ...connectionPlaces('/settings/base_url'),
   connection_lost: { step: 'port', pointer: '/settings/base_url' },
   no_answer: { step: 'port', pointer: '/settings/base_url' },
-  certificate_refused: { step: 'tls', pointer: '/settings/base_url' },
-  tls_failed: { step: 'tls', pointer: '/settings/base_url' },
   app_missing: { step: 'settings', pointer: '/settings/client_id' },
   client_unknown: { step: 'login', pointer: '/settings/client_id' },
   client_secret_refused: { step: 'login', pointer: '/settings/client_secret' },
