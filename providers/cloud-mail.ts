@@ -2,7 +2,12 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
 import { normalizeAddress } from '../domain/mail/addresses.ts';
 import { DoorRefusal, type DoorRequest } from './contract.ts';
-import { clockworkFields, credentialText, trustedServersField } from './mail-settings.ts';
+import {
+  aliasesField,
+  clockworkFields,
+  credentialText,
+  trustedServersField,
+} from './mail-settings.ts';
 
 // What the mail clouds (mail comes in by a webhook, goes out by an API) have in common.
 
@@ -23,11 +28,7 @@ export const cloudFields = {
     .url({ protocol: /^https?$/ })
     .optional()
     .meta({ description: 'The vendor’s API elsewhere: a proxy, or a simulator.' }),
-  aliases: z
-    .array(z.email())
-    .max(100)
-    .optional()
-    .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+  aliases: aliasesField,
   trusted_servers: trustedServersField,
   allowed_addresses: z
     .array(z.email())

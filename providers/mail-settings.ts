@@ -88,13 +88,15 @@ export const trustedServersField = z.array(z.string().min(1).max(253)).max(20).o
     'Names (authserv-id) of the mailbox’s own servers whose Authentication-Results count, because they take off forged ones.',
 });
 
+export const aliasesField = z
+  .array(z.email())
+  .max(100)
+  .optional()
+  .meta({ description: 'Further addresses under which mail reaches this channel.' });
+
 /** What every mail channel has: other addresses of its own, and a way out. */
 export const outgoingFields = {
-  aliases: z
-    .array(z.email())
-    .max(100)
-    .optional()
-    .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+  aliases: aliasesField,
   trusted_servers: trustedServersField,
   smtp: OutgoingServer.optional(),
 };

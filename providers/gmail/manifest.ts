@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
-import { clockworkFields, credentialText, trustedServersField } from '../mail-settings.ts';
+import {
+  aliasesField,
+  clockworkFields,
+  credentialText,
+  importSinceField,
+  trustedServersField,
+} from '../mail-settings.ts';
 
 const LabelName = z
   .string()
@@ -46,23 +52,14 @@ export const GmailSettings = z
       .email()
       .optional()
       .meta({ description: 'Service account that signs the pushes.' }),
-    import_since: z
-      .union([z.literal('now'), z.iso.date(), z.iso.datetime({ offset: true })])
-      .default('now')
-      .meta({
-        description: 'The first import takes mail since then; `now`: since the channel was made.',
-      }),
+    import_since: importSinceField,
     batch_size: z
       .int()
       .min(1)
       .max(500)
       .default(100)
       .meta({ description: 'Mails read and stored at a time.' }),
-    aliases: z
-      .array(z.email())
-      .max(100)
-      .optional()
-      .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+    aliases: aliasesField,
     trusted_servers: trustedServersField,
     base_url: z
       .url({ protocol: /^https?$/ })

@@ -1,9 +1,11 @@
 import { z } from 'zod';
 import type { ProviderManifest } from '../contract.ts';
 import {
+  aliasesField,
   clockworkFields,
   credentialText,
   FolderName,
+  importSinceField,
   trustedServersField,
 } from '../mail-settings.ts';
 
@@ -47,12 +49,7 @@ export const Microsoft365Settings = z
       description:
         'Folder to read, or several: a known name such as `inbox`, its name, or `Parent/Child`.',
     }),
-    import_since: z
-      .union([z.literal('now'), z.iso.date(), z.iso.datetime({ offset: true })])
-      .default('now')
-      .meta({
-        description: 'The first import takes mail since then; `now`: since the channel was made.',
-      }),
+    import_since: importSinceField,
     batch_size: z
       .int()
       .min(1)
@@ -70,11 +67,7 @@ export const Microsoft365Settings = z
     login_base_url: address.optional().meta({
       description: 'Address of the sign-in service; follows from base_url.',
     }),
-    aliases: z
-      .array(z.email())
-      .max(100)
-      .optional()
-      .meta({ description: 'Further addresses under which mail reaches this channel.' }),
+    aliases: aliasesField,
     trusted_servers: trustedServersField,
     ...clockworkFields,
   })
