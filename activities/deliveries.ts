@@ -17,6 +17,7 @@ import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delive
 import { Coalesced } from './coalesced.ts';
 import { postDelivery, unsent, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
+import { heartbeating } from './heartbeating.ts';
 
 /** A local activity keeps its workflow task open, which is renewed after 8 s at three events a time: so it ends before. */
 const HAND_OVER_AFTER_MS = 4_000;
@@ -92,6 +93,7 @@ export function createDeliveryActivities(
     /** Every further attempt. @throws ApplicationFailure with the time of the next, or non-retryable when given up. */
     async deliverAgain({ tenantId, deliveryId }: WebhookDeliveryInput): Promise<void> {
       const outcome = await heartbeating(
+        HEARTBEAT_MS,
         () => takeOver(deliveryId) ?? attempt(tenantId as TenantId, deliveryId),
       );
       if (outcome.state === 'delivered') return;
@@ -199,17 +201,6 @@ function settledOutcome(delivery: LoadedDelivery | null): Outcome | null {
   return afterMs > EARLY_MS
     ? { state: 'retry', detail: 'The next attempt is not due yet.', afterMs }
     : null;
-}
-
-/** Shows that this worker lives, so that its death is noticed before the activity's whole time has passed. */
-async function heartbeating<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), HEARTBEAT_MS);
-  try {
-    return await work();
-  } finally {
-    clearInterval(beat);
-  }
 }
 
 /** The attempt's outcome; the activity's cancellation (the worker is shut down) ends it unrecorded. */

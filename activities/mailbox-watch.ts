@@ -7,6 +7,7 @@ import type { MailboxWatchActivities } from '../workflows/contracts/mailbox-acti
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
+import { heartbeating } from './heartbeating.ts';
 import { callOf, providerOf } from './mailboxes.ts';
 import type { ProviderOptions } from './sending.ts';
 
@@ -56,13 +57,7 @@ function load(deps: Deps, ref: MailboxRef): Promise<LoadedChannel | null> {
   return loadChannelOrRemains(deps.db, deps.keys, ref.tenantId as TenantId, ref.channelId);
 }
 
-/** Heartbeats while the vendor is asked, so that a killed worker's attempt is taken over within seconds. */
-async function alive<T>(work: () => Promise<T>): Promise<T> {
-  const context = Context.current();
-  const beating = setInterval(() => context.heartbeat(), SIGN_OF_LIFE_MS);
-  try {
-    return await providerErrors(work);
-  } finally {
-    clearInterval(beating);
-  }
+/** Heartbeats while the vendor is asked. */
+function alive<T>(work: () => Promise<T>): Promise<T> {
+  return heartbeating(SIGN_OF_LIFE_MS, () => providerErrors(work));
 }
