@@ -149,6 +149,8 @@ export interface Database {
     tenant_id: string;
     name: string | null;
     undeliverable: Generated<string[]>;
+    /** IANA name; null where it is not known. */
+    time_zone: Generated<string | null>;
     created_at: GeneratedTime;
   };
   contact_addresses: { tenant_id: string; address: string; contact_id: string };
@@ -239,6 +241,57 @@ export interface Database {
     parser_version: number | null;
     /** What ingestion decided of it (db/queries/routing.ts). */
     routing: MaybeJson<JsonObject>;
+    /** When a report of the vendor's is missed; null where none is waited for. */
+    receipt_due_at: MaybeTime;
+  };
+  conversations: {
+    tenant_id: string;
+    channel_id: string;
+    /** E.164 or page-scoped id. */
+    address: string;
+    contact_id: string;
+    /** The latest ticket of the conversation. */
+    ticket_id: string | null;
+    last_inbound_id: string | null;
+    last_inbound_at: MaybeTime;
+    window_ends_at: MaybeTime;
+    opted_out_at: MaybeTime;
+    updated_at: GeneratedTime;
+  };
+  pending_media: {
+    tenant_id: string;
+    channel_id: string;
+    message_id: string;
+    position: number;
+    reference: Json<JsonObject>;
+    attempts: Generated<number>;
+    next_at: GeneratedTime;
+    error: MaybeJson<{ code: string; detail: string }>;
+    /** It will not be fetched any more. */
+    given_up: Generated<boolean>;
+  };
+  message_templates: {
+    tenant_id: string;
+    channel_id: string;
+    name: string;
+    language: string;
+    definition: Json<JsonObject>;
+    synced_at: Time;
+  };
+  scheduled_messages: {
+    id: string;
+    tenant_id: string;
+    ticket_id: string;
+    channel_id: string;
+    payload: Json<JsonObject>;
+    send_at: Time;
+    time_zone: string | null;
+    status: Generated<'scheduled' | 'sent' | 'cancelled' | 'failed'>;
+    message_id: string | null;
+    error: MaybeJson<{ code: string; detail: string }>;
+    actor: Json<Actor>;
+    created_at: GeneratedTime;
+    ended_at: MaybeTime;
   };
   notice_groups: {
     tenant_id: string;

@@ -20,6 +20,7 @@ export const ID_PREFIX = {
   command: 'cmd',
   audit: 'aud',
   integration: 'itg',
+  scheduledMessage: 'sch',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIX;

@@ -1,7 +1,13 @@
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { ChannelId, TenantId } from '../domain/ids.ts';
-import type { NormalizedMessage } from '../domain/message.ts';
+import type {
+  ChatMessage,
+  ConversationFacts,
+  Interactive,
+  MediaReference,
+} from '../domain/chat.ts';
+import type { ChosenTemplate, MessageTemplate } from '../domain/message-template.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -21,6 +27,8 @@ export interface ChannelProvider<Settings = unknown> {
   readonly realTime?: RealTimeDoor<Settings>;
   /** Sends an answer. */
   readonly sender?: SenderCapability<Settings>;
+  /** People at numbers or page-scoped ids, where mail has addresses. */
+  readonly chat?: ChatCapability<Settings>;
   /** An admin connects an account by the vendor's own consent page (OAuth 2.0 with PKCE). */
   readonly consent?: ConsentCapability<Settings>;
 }
@@ -56,8 +64,8 @@ export interface ProviderManifest<Settings = unknown> {
   readonly source: 'mime' | SourceMapper;
 }
 
-/** Turns a stored non-mail source into a normalized message; pure, so that stored sources can be run again. */
-export type SourceMapper = (source: Buffer, meta: SourceMeta) => NormalizedMessage;
+/** Reads a stored source that is no mail; pure, so that stored sources can be run again. */
+export type SourceMapper = (source: Buffer, meta: SourceMeta) => ChatMessage;
 
 export interface SourceMeta {
   readonly receivedAt: Date;
@@ -219,6 +227,8 @@ export interface DoorCapability<Settings> {
    * speak of. Each is verified with its own channel's settings before it is believed.
    */
   readonly accounts?: (request: DoorRequest) => readonly string[];
+  /** The shared door's name where several providers have it in common: `meta`. Default the provider's own. */
+  readonly sharedAs?: string;
   /** @throws DoorRefusal where the call is not authentic or stale. */
   readonly verify: (
     request: DoorRequest,
@@ -236,6 +246,45 @@ export interface DoorRequest {
   /** The whole body, as it came. */
   readonly body: Buffer;
   readonly receivedAt: Date;
+}
+
+/** What differs from mail in a channel where people are talked with at a number or a page-scoped id. */
+export interface ChatCapability<Settings> {
+  /** After the customer's latest message free text may be sent for so long, in milliseconds. */
+  readonly windowMs: (settings: Settings) => number;
+  /** What an answer may hold; told to whoever writes it before it is sent. */
+  readonly limits: {
+    /** Characters of a text. */
+    readonly text: number;
+    readonly attachments: number;
+    readonly interactive: readonly Interactive['type'][];
+  };
+  /** The vendor reports what arrived: a message without any report after a while is conspicuous. */
+  readonly receipts: boolean;
+  /** Tags under which the vendor lets an answer be sent after the window, each with how long, in milliseconds. */
+  readonly tags?: Readonly<Record<string, number>>;
+  /** Fetches a file, streamed. @throws ProviderFailure: `give_up` where it is gone for good */
+  readonly fetchMedia: (
+    call: ProviderCall<Settings>,
+    media: MediaReference,
+  ) => Promise<{ readonly content: Readable; readonly contentType: string | null }>;
+  /** Shows the customer that it was read. */
+  readonly markRead?: (
+    call: ProviderCall<Settings>,
+    message: { readonly providerMessageId: string; readonly address: string },
+  ) => Promise<void>;
+  /** Whether the vendor can reach this person; null where it doesn't say. */
+  readonly checkAddress?: (
+    call: ProviderCall<Settings>,
+    address: string,
+  ) => Promise<boolean | null>;
+  /** Name and the like, where the vendor tells. */
+  readonly profile?: (
+    call: ProviderCall<Settings>,
+    address: string,
+  ) => Promise<{ readonly name: string } | null>;
+  /** All templates of the account. */
+  readonly templates?: (call: ProviderCall<Settings>) => AsyncIterable<MessageTemplate>;
 }
 
 export interface DoorReceipt {
@@ -365,6 +414,19 @@ export interface OutgoingMessage {
   /** True for what no person wrote: carries Auto-Submitted. */
   readonly automatic: boolean;
   readonly ticketNumber: number | null;
+  /** Only where the channel is a chat. */
+  readonly chat?: OutgoingChat;
+}
+
+/** What only a chat's answer has. */
+export interface OutgoingChat {
+  readonly conversation: ConversationFacts;
+  /** The vendor's id of the message that is quoted. */
+  readonly quotes: string | null;
+  readonly template: ChosenTemplate | null;
+  readonly interactive: Interactive | null;
+  /** Under which it is sent after the window. */
+  readonly tag: string | null;
 }
 
 export interface SendReceipt {

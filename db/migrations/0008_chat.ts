@@ -1,0 +1,84 @@
+import { sql, type Kysely } from 'kysely';
+
+/**
+ * Chat: conversations with their windows, files still to be fetched, templates of the accounts, messages set for a time,
+ * and when a vendor's report is missed.
+ */
+export async function up(db: Kysely<unknown>): Promise<void> {
+  for (const statement of STATEMENTS) await sql.raw(statement).execute(db);
+  for (const table of TENANT_TABLES) {
+    await sql.raw(`alter table ${table} enable row level security`).execute(db);
+    await sql
+      .raw(
+        `create policy tenant_rows on ${table}
+           using (tenant_id = current_setting('app.tenant', true))
+           with check (tenant_id = current_setting('app.tenant', true))`,
+      )
+      .execute(db);
+    await sql.raw(`grant select, insert, update, delete on ${table} to postroom_app`).execute(db);
+  }
+}
+
+const TENANT_TABLES = ['conversations', 'pending_media', 'message_templates', 'scheduled_messages'];
+
+const STATEMENTS = [
+  `alter table messages add column receipt_due_at timestamptz`,
+  `create index messages_receipt_due on messages (tenant_id, receipt_due_at) where receipt_due_at is not null`,
+  `alter table contacts add column time_zone text`,
+  // One person's talk with one channel. window_ends_at: until then free text may be sent.
+  `create table conversations (
+     tenant_id text not null,
+     channel_id text not null references channels,
+     address text not null,
+     contact_id text not null references contacts,
+     ticket_id text references tickets,
+     last_inbound_id text,
+     last_inbound_at timestamptz,
+     window_ends_at timestamptz,
+     opted_out_at timestamptz,
+     updated_at timestamptz not null default now(),
+     primary key (channel_id, address)
+   )`,
+  `create index conversations_by_contact on conversations (contact_id)`,
+  `create index conversations_by_ticket on conversations (ticket_id) where ticket_id is not null`,
+  // A file that its message names and that could not be fetched yet.
+  `create table pending_media (
+     tenant_id text not null,
+     channel_id text not null references channels,
+     message_id text not null references messages,
+     position int not null,
+     reference jsonb not null,
+     attempts int not null default 0,
+     next_at timestamptz not null default now(),
+     error jsonb,
+     given_up boolean not null default false,
+     primary key (message_id, position)
+   )`,
+  `create index pending_media_due on pending_media (channel_id, next_at) where not given_up`,
+  `create table message_templates (
+     tenant_id text not null,
+     channel_id text not null references channels,
+     name text not null,
+     language text not null,
+     definition jsonb not null,
+     synced_at timestamptz not null,
+     primary key (channel_id, name, language)
+   )`,
+  `create table scheduled_messages (
+     id text primary key,
+     tenant_id text not null,
+     ticket_id text not null references tickets,
+     channel_id text not null references channels,
+     payload jsonb not null,
+     send_at timestamptz not null,
+     time_zone text,
+     status text not null default 'scheduled' check (status in ('scheduled', 'sent', 'cancelled', 'failed')),
+     message_id text,
+     error jsonb,
+     actor jsonb not null,
+     created_at timestamptz not null default now(),
+     ended_at timestamptz
+   )`,
+  `create index scheduled_messages_by_ticket on scheduled_messages (ticket_id)`,
+  `create index scheduled_messages_by_tenant on scheduled_messages (tenant_id, id)`,
+];

@@ -1,0 +1,39 @@
+// Templates that a vendor has approved: the only thing that may be sent to a customer whose window has ended.
+
+export type TemplateStatus = 'approved' | 'pending' | 'rejected' | 'paused' | 'disabled';
+
+/** As it was read from the account. */
+export interface MessageTemplate {
+  readonly name: string;
+  /** As the vendor writes it: `en_US`, `de`. */
+  readonly language: string;
+  readonly status: TemplateStatus;
+  /** The vendor's word: `UTILITY`, `MARKETING`, `AUTHENTICATION`. */
+  readonly category: string | null;
+  /** The text with its places, `{{1}}` or `{{name}}`. */
+  readonly body: string;
+  readonly header: string | null;
+  readonly footer: string | null;
+  /** What must be given, in the order in which it stands. */
+  readonly parameters: readonly TemplateParameter[];
+  /** Why it may not be sent, in the vendor's words. */
+  readonly reason: string | null;
+}
+
+export interface TemplateParameter {
+  readonly in: 'header' | 'body' | 'button';
+  /** `1`, `2` or a name. */
+  readonly key: string;
+  readonly kind: 'text' | 'image' | 'video' | 'document' | 'payload';
+  /** Of a button: its place, from 0. */
+  readonly button?: number;
+  readonly example: string | null;
+}
+
+/** A template with its values, as an answer names it. */
+export interface ChosenTemplate {
+  readonly name: string;
+  readonly language: string;
+  /** By place: `body.1`, `body.first_name`, `header.1`, `button.0.1`; a header's file is an attachment's id. */
+  readonly values: Readonly<Record<string, string>>;
+}
