@@ -3,7 +3,7 @@ import type { TenantId } from '../../domain/ids.ts';
 import type { Filtered } from '../../domain/rules/evaluate.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { IngestingChannel, Item } from './ingest-item.ts';
-import { Pending } from './outbox.ts';
+import { stageAgain, type StagedAgain } from './stage-again.ts';
 
 export interface FilteredItem {
   readonly item: Item;
@@ -101,39 +101,28 @@ export async function findFiltered(
   return (row as FilteredRow | undefined) ?? null;
 }
 
-/**
- * Stages such a mail again, to be ingested whatever the rules say of taking it, and leaves its channel's workflow to be
- * nudged. `channel_gone`: the channel was deleted, and nothing would read it.
- */
+/** Stages such a mail again, to be ingested whatever the rules say of taking it. */
 export async function releaseFiltered(
   db: Db,
   tenantId: TenantId,
   id: string,
-): Promise<{ outcome: 'staged' | 'missing' | 'channel_gone'; pending: Pending }> {
-  const pending = new Pending(tenantId);
-  const outcome = await inTenant(db, tenantId, async (tx) => {
-    const source = await tx
-      .selectFrom('sources')
-      .innerJoin('channels', 'channels.id', 'sources.channel_id')
-      .select(['sources.status', 'sources.filtered', 'sources.channel_id'])
-      .select(['channels.provider', 'channels.deleted_at'])
-      .where('sources.id', '=', id)
-      .forUpdate('sources')
-      .executeTakeFirst();
-    if (!source || source.status !== 'filtered' || source.filtered === null) return 'missing';
-    if (source.deleted_at !== null) return 'channel_gone';
-    await tx
-      .updateTable('sources')
-      .set({
-        status: 'staged',
-        filtered: null,
-        meta: sql<string>`coalesce(meta, '{}'::jsonb) || '{"released": true}'::jsonb`,
-      })
-      .where('id', '=', id)
-      .execute();
-    await countFiltered(tx, source.channel_id, -1);
-    await pending.channel(tx, source.channel_id, source.provider, false);
-    return 'staged';
-  });
-  return { outcome, pending };
+): Promise<StagedAgain> {
+  return stageAgain(
+    db,
+    tenantId,
+    id,
+    ({ status, filtered }) => status === 'filtered' && filtered !== null,
+    async (tx, source) => {
+      await tx
+        .updateTable('sources')
+        .set({
+          status: 'staged',
+          filtered: null,
+          meta: sql<string>`coalesce(meta, '{}'::jsonb) || '{"released": true}'::jsonb`,
+        })
+        .where('id', '=', id)
+        .execute();
+      await countFiltered(tx, source.channel_id, -1);
+    },
+  );
 }

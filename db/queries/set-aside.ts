@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { Pending } from './outbox.ts';
+import { stageAgain, type StagedAgain } from './stage-again.ts';
 
 export interface SetAsideRow {
   readonly id: string;
@@ -53,36 +53,22 @@ export async function findSetAside(
   return inTenant(db, tenantId, async (tx) => (await selectSetAside(tx, id)) ?? null);
 }
 
-/**
- * Stages a source again and leaves its channel's workflow to be nudged. Without effect where that was done already.
- * `channel_gone`: the channel was deleted, and nothing would read it.
- */
-export async function retrySetAside(
-  db: Db,
-  tenantId: TenantId,
-  id: string,
-): Promise<{ outcome: 'staged' | 'missing' | 'channel_gone'; pending: Pending }> {
-  const pending = new Pending(tenantId);
-  const outcome = await inTenant(db, tenantId, async (tx) => {
-    const source = await tx
-      .selectFrom('sources')
-      .innerJoin('channels', 'channels.id', 'sources.channel_id')
-      .select(['sources.status', 'sources.channel_id', 'channels.provider', 'channels.deleted_at'])
-      .where('sources.id', '=', id)
-      .forUpdate('sources')
-      .executeTakeFirst();
-    if (!source || (source.status !== 'set_aside' && source.status !== 'staged')) return 'missing';
-    if (source.deleted_at !== null) return 'channel_gone';
-    if (source.status === 'set_aside')
-      await tx
-        .updateTable('sources')
-        .set({ status: 'staged', error: null, attempts: sql`attempts + 1` })
-        .where('id', '=', id)
-        .execute();
-    await pending.channel(tx, source.channel_id, source.provider, false);
-    return 'staged';
-  });
-  return { outcome, pending };
+/** Stages a source again. Without effect where that was done already. */
+export async function retrySetAside(db: Db, tenantId: TenantId, id: string): Promise<StagedAgain> {
+  return stageAgain(
+    db,
+    tenantId,
+    id,
+    ({ status }) => status === 'set_aside' || status === 'staged',
+    async (tx, { status }) => {
+      if (status === 'set_aside')
+        await tx
+          .updateTable('sources')
+          .set({ status: 'staged', error: null, attempts: sql`attempts + 1` })
+          .where('id', '=', id)
+          .execute();
+    },
+  );
 }
 
 /** Gives a source up: its bytes are kept, but it is shown and tried no more. False where it is not set aside. */
