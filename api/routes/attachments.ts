@@ -5,16 +5,16 @@ import {
   listAttachments,
   type AttachmentRow,
 } from '../../db/queries/attachments.ts';
-import { readBlob } from '../../db/queries/blobs.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { safeFilename } from '../../domain/mail/filenames.ts';
 import { MessageAttachment } from '../../domain/message.ts';
 import { storeBody } from '../body-stream.ts';
-import { safeContentType, strangeBytes, uploadedName } from '../content-disposition.ts';
+import { safeContentType, uploadedName } from '../content-disposition.ts';
 import type { ApiDeps } from '../deps.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { notFound, Problem } from '../problem.ts';
-import { answer, download, route, type AnyRoute } from '../route.ts';
+import { answer, route, type AnyRoute } from '../route.ts';
+import { storedBytes } from '../stored-bytes.ts';
 
 const tags = ['Attachments'];
 const params = z.object({ id: z.string() });
@@ -95,10 +95,7 @@ export const attachmentRoutes: readonly AnyRoute[] = [
     downloads: 'application/octet-stream',
     handler: async ({ deps, tenantId, params }) => {
       const row = await rowOr404(deps, tenantId, params.id);
-      return download(readBlob(deps.db, tenantId, row.sha256), {
-        ...strangeBytes(row.content_type, row.filename),
-        'Content-Length': String(row.size),
-      });
+      return storedBytes(deps, tenantId, row, row.content_type, row.filename);
     },
   }),
 ];

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { readBlob } from '../../db/queries/blobs.ts';
 import {
   findFiltered,
   listFiltered,
@@ -7,11 +6,11 @@ import {
   type FilteredRow,
 } from '../../db/queries/filtered.ts';
 import type { TenantId } from '../../domain/ids.ts';
-import { strangeBytes } from '../content-disposition.ts';
 import type { ApiDeps } from '../deps.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { conflict, notFound } from '../problem.ts';
-import { download, route, type AnyRoute } from '../route.ts';
+import { route, type AnyRoute } from '../route.ts';
+import { storedBytes } from '../stored-bytes.ts';
 
 const tags = ['Filtered'];
 const params = z.object({ id: z.string().meta({ description: 'The source’s id.' }) });
@@ -65,10 +64,7 @@ export const filteredRoutes: readonly AnyRoute[] = [
     downloads: 'application/octet-stream',
     handler: async ({ deps, tenantId, params }) => {
       const row = await rowOr404(deps, tenantId, params.id);
-      return download(readBlob(deps.db, tenantId, row.sha256), {
-        ...strangeBytes('application/octet-stream', row.id),
-        'Content-Length': String(row.size),
-      });
+      return storedBytes(deps, tenantId, row, 'application/octet-stream', row.id);
     },
   }),
   route({
