@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+// What a customer is told of a ticket without anybody's writing: as text while the conversation's window is open, as a
+// template that the vendor has approved after it.
+
+/** In the order in which one change would tell several: the last word counts. */
+export const TICKET_UPDATES = [
+  'ticket.created',
+  'ticket.assigned',
+  'ticket.reopened',
+  'ticket.resolved',
+  'ticket.closed',
+] as const;
+export type TicketUpdate = (typeof TICKET_UPDATES)[number];
+
+const Text = z.string().trim().min(1).max(4096);
+
+export const UpdateMessage = z.union([
+  z.string().trim().min(1).max(512).meta({ description: 'A template’s name, without values.' }),
+  z.strictObject({
+    text: Text.optional().meta({
+      description:
+        'Inside the window; default the template’s own text. Places: `{{ticket.number}}`, `{{ticket.subject}}`, `{{ticket.status}}`, `{{customer.name}}`.',
+    }),
+    template: z.string().trim().min(1).max(512).optional().meta({
+      description: 'After the window; without one nothing is sent then.',
+    }),
+    language: z.string().trim().min(1).max(20).optional(),
+    values: z
+      .record(z.string().max(100), z.string().max(1024))
+      .optional()
+      .meta({ description: 'By the template’s place; with the same places as `text`.' }),
+  }),
+]);
+export type UpdateMessage = z.infer<typeof UpdateMessage>;
+
+/** Settings that every chat channel has; a provider's schema takes them in. */
+export const ticketUpdateSettings = {
+  notifications_enabled: z.boolean().default(false).meta({
+    description:
+      'Tells the customer when the ticket is resolved or reopened, and what else is set below.',
+  }),
+  template_messages: z
+    .partialRecord(z.enum(TICKET_UPDATES), UpdateMessage.nullable())
+    .default({})
+    .meta({ description: 'By event: what is told; null tells nothing.' }),
+};
+
+const Settings = z.object(ticketUpdateSettings);
+
+/** What the channel's stored settings say of an update; null where the customer isn't told. */
+export function updateMessage(
+  settings: unknown,
+  update: TicketUpdate,
+): { text: string | null; template: string | null; language?: string; values: Values } | null {
+  const parsed = Settings.safeParse(settings);
+  if (!parsed.success || !parsed.data.notifications_enabled) return null;
+  const chosen = parsed.data.template_messages[update];
+  if (chosen === null) return null;
+  const { text, template, language, values } =
+    typeof chosen === 'string' ? { template: chosen } : (chosen ?? {});
+  if (text === undefined && template === undefined) {
+    const usual = USUAL_TEXT[update];
+    return usual === undefined ? null : { text: usual, template: null, values: {} };
+  }
+  return {
+    text: text ?? null,
+    template: template ?? null,
+    ...(language === undefined ? {} : { language }),
+    values: values ?? {},
+  };
+}
+
+type Values = Readonly<Record<string, string>>;
+
+const USUAL_TEXT: Partial<Record<TicketUpdate, string>> = {
+  'ticket.reopened': 'Your request {{ticket.number}} is open again.',
+  'ticket.resolved':
+    'Your request {{ticket.number}} has been resolved. Answer here if something is still open.',
+};
+
+/** Puts facts in their places; a place that is not known stays empty. */
+export function filledIn(text: string, facts: Values): string {
+  return text.replaceAll(/\{\{\s*([\w.]+)\s*\}\}/g, (_, name: string) => facts[name] ?? '');
+}
