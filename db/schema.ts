@@ -243,6 +243,8 @@ export interface Database {
     routing: MaybeJson<JsonObject>;
     /** When a report of the vendor's is missed; null where none is waited for. */
     receipt_due_at: MaybeTime;
+    /** When its latest transmission to the vendor began. */
+    transmitted_at: MaybeTime;
   };
   conversations: {
     tenant_id: string;

@@ -307,8 +307,14 @@ export interface DoorReceipt {
 
 /** What became of a message of ours, as the vendor says; applied whatever order such calls come in. */
 export interface DeliveryStatus {
-  /** The id that `SendReceipt` gave, or our own Message-ID. */
-  readonly of: { readonly providerMessageId: string } | { readonly messageId: string };
+  /**
+   * The id that `SendReceipt` gave, or our own Message-ID; or, where the vendor tells by a mark in time, all that was
+   * sent to this person until then.
+   */
+  readonly of:
+    | { readonly providerMessageId: string }
+    | { readonly messageId: string }
+    | { readonly sentTo: string; readonly until: Date };
   readonly status: 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';
   /** The address it speaks of, where a message has several. */
   readonly recipient?: string;

@@ -22,7 +22,8 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 const TENANT_TABLES = ['conversations', 'pending_media', 'message_templates', 'scheduled_messages'];
 
 const STATEMENTS = [
-  `alter table messages add column receipt_due_at timestamptz`,
+  // transmitted_at: when its transmission began, by which a vendor's "all until then" is told.
+  `alter table messages add column receipt_due_at timestamptz, add column transmitted_at timestamptz`,
   `create index messages_receipt_due on messages (tenant_id, receipt_due_at) where receipt_due_at is not null`,
   `alter table contacts add column time_zone text`,
   // One person's talk with one channel. window_ends_at: until then free text may be sent.

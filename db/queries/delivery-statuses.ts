@@ -9,6 +9,7 @@ import { markUndeliverable } from './bounces.ts';
 import { addressKey } from './known-contacts.ts';
 import { MESSAGE_COLUMNS, presentMessages, type MessageRow } from './messages.ts';
 import { Pending } from './outbox.ts';
+import { isMark, keepMark, markKey, marksAfter, messagesUntil } from './receipt-marks.ts';
 import { recordTicketEvents } from './ticket-changes.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
 
@@ -79,15 +80,18 @@ export async function applyEarlyStatuses(
   message: MessageRow,
   ticket: TicketRow,
 ): Promise<void> {
+  const person = chatPartner(message);
   const keys = [
     ...(message.provider_message_id ? [`p:${message.provider_message_id}`] : []),
     ...(message.message_id ? [`m:${message.message_id}`] : []),
+    ...(person === null ? [] : [markKey(person)]),
   ];
   await lockKeys(tx, message.channel_id, keys);
   const rows = await tx
     .deleteFrom('early_statuses')
     .where('channel_id', '=', message.channel_id)
     .where('message', 'in', keys)
+    .where('message', 'not like', markKey('%'))
     .returning(['status', 'recipient', 'detail'])
     .execute();
   const said = rows.map(({ status, recipient, detail }) => ({
@@ -95,7 +99,14 @@ export async function applyEarlyStatuses(
     recipient: recipient || undefined,
     detail: detail ?? undefined,
   }));
-  await raise(tx, pending, message.id, ticket, said);
+  const marked = person === null ? [] : await marksAfter(tx, message, person);
+  await raise(tx, pending, message.id, ticket, [...said, ...marked]);
+}
+
+/** Who it went to, where that is no mail address: of such alone vendors speak by marks in time. */
+function chatPartner({ body }: MessageRow): string | null {
+  const [to] = (body as unknown as Pick<NormalizedMessage, 'to'>).to; // the column's own form
+  return to && !to.address.includes('@') ? to.address : null;
 }
 
 /** What vendors said of messages that were never ours. */
@@ -123,12 +134,19 @@ async function findOrKeep(
 ): Promise<Map<string, Found>> {
   await lockKeys(tx, channelId, [...byMessage.keys()]);
   const found = new Map<string, Found>();
+  const say = (id: string, ticketId: string | null, said: readonly Said[]) =>
+    found.set(id, { ticketId, said: [...(found.get(id)?.said ?? []), ...said] });
   for (const [key, statuses] of byMessage) {
+    const marks = statuses.filter(isMark);
+    for (const mark of marks) {
+      for (const { id, ticket_id: ticketId } of await messagesUntil(tx, channelId, mark))
+        say(id, ticketId, [mark]);
+      await keepMark(tx, tenantId, channelId, mark);
+    }
+    if (marks.length > 0) continue;
     const message = await findMessage(tx, tenantId, channelId, key);
-    if (message && message.status !== 'queued') {
-      const known = found.get(message.id)?.said ?? [];
-      found.set(message.id, { ticketId: message.ticket_id, said: [...known, ...statuses] });
-    } else await keep(tx, tenantId, channelId, key, statuses);
+    if (message && message.status !== 'queued') say(message.id, message.ticket_id, statuses);
+    else await keep(tx, tenantId, channelId, key, statuses);
   }
   return found;
 }
@@ -238,6 +256,7 @@ async function lockKeys(tx: Tx, channelId: string, keys: readonly string[]): Pro
 }
 
 function keyOf(of: DeliveryStatus['of']): string {
+  if ('sentTo' in of) return markKey(of.sentTo);
   return 'messageId' in of
     ? `m:${comparableMessageId(of.messageId.replaceAll(/[<>\s]/g, ''))}`
     : `p:${of.providerMessageId}`;

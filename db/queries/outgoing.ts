@@ -263,7 +263,11 @@ export async function setSendPhase(
   const { numUpdatedRows } = await inTenant(db, tenantId, (tx) =>
     tx
       .updateTable('messages')
-      .set({ send_phase: phase, ...(error ? { error: JSON.stringify(error) } : {}) })
+      .set({
+        send_phase: phase,
+        ...(phase === 'transmitting' && !error && { transmitted_at: sql<Date>`now()` }),
+        ...(error && { error: JSON.stringify(error) }),
+      })
       .where('id', '=', id)
       .where('send_fence', '=', fence)
       .where('status', '=', 'queued')
