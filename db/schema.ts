@@ -241,6 +241,8 @@ export interface Database {
     parser_version: number | null;
     /** What ingestion decided of it (db/queries/routing.ts). */
     routing: MaybeJson<JsonObject>;
+    /** Marks of people on it: address, emoji ('' where it was taken back), time. */
+    reactions: MaybeJson<{ address: string; emoji: string; at: string }[]>;
     /** When a report of the vendor's is missed; null where none is waited for. */
     receipt_due_at: MaybeTime;
     /** When its latest transmission to the vendor began. */
@@ -258,6 +260,8 @@ export interface Database {
     last_inbound_at: MaybeTime;
     window_ends_at: MaybeTime;
     opted_out_at: MaybeTime;
+    /** When the customer last asked for silence or took it back. */
+    opted_at: MaybeTime;
     updated_at: GeneratedTime;
   };
   pending_media: {

@@ -24,6 +24,8 @@ const TENANT_TABLES = ['conversations', 'pending_media', 'message_templates', 's
 const STATEMENTS = [
   // transmitted_at: when its transmission began, by which a vendor's "all until then" is told.
   `alter table messages add column receipt_due_at timestamptz, add column transmitted_at timestamptz`,
+  // reactions: who marked it with what; kept beside the body, which a parser may make anew.
+  `alter table messages add column reactions jsonb`,
   `create index messages_receipt_due on messages (tenant_id, receipt_due_at) where receipt_due_at is not null`,
   `alter table contacts add column time_zone text`,
   // One person's talk with one channel. window_ends_at: until then free text may be sent.
@@ -37,6 +39,8 @@ const STATEMENTS = [
      last_inbound_at timestamptz,
      window_ends_at timestamptz,
      opted_out_at timestamptz,
+     -- when the customer last asked for silence, or took it back: a call that comes late changes nothing
+     opted_at timestamptz,
      updated_at timestamptz not null default now(),
      primary key (channel_id, address)
    )`,
