@@ -28,13 +28,15 @@ export interface GraphRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   /** Below `/v1.0`, with its query: `/me/messages?$top=1`. */
   readonly path: string;
-  /** An object goes as JSON, a string as `text/plain`. */
-  readonly body?: object | string;
+  /** An object goes as JSON, a string as `text/plain`; a function makes it anew for each try. */
+  readonly body?: object | string | (() => object);
   readonly prefer?: string;
   /** The least permission that it needs; named where it is missing. */
   readonly permission?: string;
   /** Whether doing it twice does no harm; by default for GET alone. */
   readonly repeatable?: boolean;
+  /** How long `read` waits for any byte; by default as long as the call allows a request. */
+  readonly idleMs?: number;
 }
 
 /** Graph as one channel's calls use it: with the account's tokens, its limits, and patience for passing faults. */
@@ -42,6 +44,8 @@ export class Graph {
   /** `/me` or `/users/{mailbox}`. */
   readonly mailbox: string;
   readonly call: Microsoft365Call;
+  /** Whether several requests are sent in one; false from the first time that this brought nothing. */
+  isBatching = true;
   readonly #client: Client;
 
   constructor(call: Microsoft365Call) {
@@ -59,24 +63,26 @@ export class Graph {
   }
 
   /**
-   * Reads an answer's bytes by `read`, however long they come; from the beginning again where they break off.
-   * @throws ProviderFailure
+   * Reads an answer's bytes by `read`, however long they come; from the beginning again where they break off, or where
+   * `read` throws a GraphError. @throws ProviderFailure
    */
   async read<T>(
     request: GraphRequest,
     read: (body: AsyncIterable<Uint8Array>) => Promise<T>,
   ): Promise<T> {
     return this.#patiently(request, async (token) => {
-      const idle = new IdleLimit(this.call.timeoutMs);
+      const idle = new IdleLimit(request.idleMs ?? this.call.timeoutMs);
       try {
-        const answer = (await this.#prepared(request, token)
+        const prepared = this.#prepared(request, token)
           .option('signal', idle.signal)
-          .responseType(ResponseType.RAW)
-          .get()) as Response; // by the response type
+          .responseType(ResponseType.RAW);
+        const answer = (await (request.method === 'POST'
+          ? prepared.post(bodyOf(request))
+          : prepared.get())) as Response; // by the response type
         // The library takes what isn't ok for an answer here: so the error is read by ourselves.
         if (!answer.ok) throw await errorOf(answer);
         return await read(idle.watch(answer.body ?? emptyBody())).catch((error: unknown) => {
-          throw networkFault(error);
+          throw error instanceof GraphError ? error : networkFault(error);
         });
       } finally {
         idle.end();
@@ -99,7 +105,7 @@ export class Graph {
       case 'GET':
         return (await prepared.get()) as T;
       case 'POST':
-        return (await prepared.post(request.body ?? '')) as T;
+        return (await prepared.post(bodyOf(request))) as T;
       case 'PATCH':
         return (await prepared.patch(request.body)) as T;
       case 'DELETE':
@@ -153,6 +159,10 @@ export class Graph {
     if (!mayRepeat || tries > call.settings.max_retries || pauseMs > PATIENCE_MS) throw failure;
     await withHeartbeats(call, () => sleep(pauseMs, undefined, { signal: call.signal }));
   }
+}
+
+function bodyOf({ body = '' }: GraphRequest): object | string {
+  return typeof body === 'function' ? (body as () => object)() : body; // other functions are none of `GraphRequest`'s
 }
 
 /** The same question would be answered the same. */

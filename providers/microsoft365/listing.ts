@@ -4,10 +4,12 @@ export interface ListedMail {
   readonly id: string;
   /** Whole seconds. */
   readonly receivedDateTime: string;
+  /** Without those shown in the text; left out where Graph does not tell. */
+  readonly hasAttachments?: boolean | undefined;
 }
 
 /** What is asked of a mail before its bytes are. */
-const SELECT = '$select=id,receivedDateTime,isDraft';
+const SELECT = '$select=id,receivedDateTime,isDraft,hasAttachments';
 const PERMISSION = 'Mail.Read';
 /** Ids alone: pages may be large. */
 const BASELINE_PAGE = 500;
@@ -17,6 +19,7 @@ interface Entry {
   readonly id: string;
   readonly receivedDateTime?: string;
   readonly isDraft?: boolean;
+  readonly hasAttachments?: boolean;
   readonly '@removed'?: unknown;
 }
 
@@ -96,7 +99,11 @@ export async function mailsFrom(
 function incoming(entries: readonly Entry[]): ListedMail[] {
   return entries
     .filter((entry) => entry['@removed'] === undefined && entry.isDraft !== true)
-    .map(({ id, receivedDateTime = '' }) => ({ id, receivedDateTime }))
+    .map(({ id, receivedDateTime = '', hasAttachments }) => ({
+      id,
+      receivedDateTime,
+      hasAttachments,
+    }))
     .sort((a, b) => timeOf(a) - timeOf(b));
 }
 

@@ -1,13 +1,14 @@
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { FetchedItem } from '../contract.ts';
+import { askTogether } from './batch.ts';
 import type { Graph } from './client.ts';
-import { timeOf, type ListedMail } from './listing.ts';
+import type { ListedMail } from './listing.ts';
+import { broughtMail, mailPath, readMail } from './mail.ts';
+import { planReadings, type Reading } from './plan.ts';
 
-const DEFAULT_MAX_BYTES = 50 * 1024 * 1024;
-const PERMISSION = 'Mail.Read';
-/** As many as Graph serves of one mailbox at a time. */
-const AHEAD = 4;
-/** Bound of what one batch holds in memory; a mail larger than this ends its batch. */
+/** Of the four places a mailbox has, one is left for what is sent meanwhile. */
+const AHEAD = 3;
+/** Bound of what is held in memory, read ahead or in one batch; a mail larger than this is there by itself. */
 const BATCH_BYTES = 16 * 1024 * 1024;
 
 export interface ReadMail {
@@ -27,118 +28,140 @@ export async function* readMails(
   most: number,
   stored: ReadonlySet<string> = new Set(),
 ): AsyncGenerator<readonly ReadMail[]> {
-  const started: Promise<ReadMail>[] = [];
-  let next = 0;
+  const wanted = mails.filter(({ id }) => !stored.has(id));
+  const ahead = new ReadAhead(graph, folder, await planReadings(graph, wanted));
   let batch: ReadMail[] = [];
   let bytes = 0;
   try {
-    for (const _mail of mails) {
-      while (next < mails.length && started.length < AHEAD)
-        started.push(handled(readUnlessStored(mails[next++]!)));
-      const read = await started.shift()!;
-      batch.push(read);
-      bytes += Buffer.isBuffer(read.item?.source) ? read.item.source.length : 0;
+    for (const mail of mails) {
+      const item = stored.has(mail.id) ? null : await ahead.take(mail);
+      batch.push({ mail, item });
+      bytes += Buffer.isBuffer(item?.source) ? item.source.length : 0;
       if (batch.length < most && bytes < BATCH_BYTES) continue;
       yield batch;
       batch = [];
       bytes = 0;
     }
   } catch (error) {
-    await Promise.allSettled(started);
+    await ahead.settled();
     if (batch.length > 0) yield batch;
     throw error;
   }
   if (batch.length > 0) yield batch;
+}
 
-  async function readUnlessStored(mail: ListedMail): Promise<ReadMail> {
-    return stored.has(mail.id) ? { mail, item: null } : readMail(graph, folder, mail);
+/** Hands over one of the mails that a reading brought. */
+type Hand = (mail: ListedMail) => Promise<FetchedItem | null>;
+
+interface Started {
+  readonly reading: Reading;
+  readonly hand: Promise<Hand>;
+  /** How many were not handed over yet. */
+  left: number;
+}
+
+/** Reads ahead of where the mails are taken, in their order. */
+class ReadAhead {
+  readonly #graph: Graph;
+  readonly #folder: string;
+  readonly #waiting: Reading[];
+  #started: Started[] = [];
+
+  constructor(graph: Graph, folder: string, readings: readonly Reading[]) {
+    this.#graph = graph;
+    this.#folder = folder;
+    this.#waiting = [...readings];
+  }
+
+  async take(mail: ListedMail): Promise<FetchedItem | null> {
+    while (this.#hasRoom()) this.#start();
+    let started = this.#of(mail);
+    // What stands in front may hold mails that come later: room or not, this one is due.
+    while (!started && this.#waiting.length > 0) {
+      this.#start();
+      started = this.#of(mail);
+    }
+    if (!started) return readMail(this.#graph, this.#folder, mail);
+    const hand = await started.hand;
+    const item = await hand(mail);
+    started.left -= 1;
+    if (started.left === 0) this.#started = this.#started.filter((one) => one !== started);
+    return item;
+  }
+
+  /** What is under way is over. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#started.map(({ hand }) => hand));
+  }
+
+  #of({ id }: ListedMail): Started | undefined {
+    return this.#started.find(({ reading }) => reading.mails.some((mail) => mail.id === id));
+  }
+
+  #hasRoom(): boolean {
+    const [next] = this.#waiting;
+    if (!next || this.#started.length >= AHEAD) return false;
+    const held = this.#started.reduce((sum, { reading }) => sum + reading.bytes, 0);
+    return held === 0 || held + next.bytes <= BATCH_BYTES;
+  }
+
+  #start(): void {
+    const reading = this.#waiting.shift()!;
+    const hand = this.#read(reading);
+    hand.catch(() => undefined); // awaited in its turn; a failure before that is not unhandled
+    this.#started.push({ reading, hand, left: reading.mails.length });
+  }
+
+  async #read({ mails }: Reading): Promise<Hand> {
+    const [graph, folder] = [this.#graph, this.#folder];
+    const [only] = mails;
+    if (mails.length > 1 && graph.isBatching) return readTogether(graph, folder, mails);
+    // When batches are given up, those that were to come in one are read when they are due.
+    if (mails.length > 1) return (mail) => readMail(graph, folder, mail);
+    const item = await readMail(graph, folder, only!);
+    return () => Promise.resolve(item);
   }
 }
 
-/** It is awaited in its turn; a failure before that is not unhandled. */
-function handled<T>(work: Promise<T>): Promise<T> {
-  work.catch(() => undefined);
-  return work;
-}
-
-async function readMail(graph: Graph, folder: string, mail: ListedMail): Promise<ReadMail> {
-  const path = `${graph.mailbox}/messages/${encodeURIComponent(mail.id)}`;
-  try {
-    const { source, isWhole } = await readBounded(graph, `${path}/$value`);
-    return { mail, item: item(mail, folder, source, isWhole ? {} : { oversize: true }) };
-  } catch (error) {
-    if (!(error instanceof ProviderFailure)) throw error;
-    if (error.code === 'microsoft365.not_found') return { mail, item: null };
-    if (!isOfThisMailAlone(error)) throw error;
-    // The item's other data can be had: it is this mail that is damaged, and it blocks none behind it.
-    const source = await readHeaders(graph, path);
-    return { mail, item: source && item(mail, folder, source, { unreadable: error.message }) };
-  }
-}
-
-function isOfThisMailAlone({ code, status }: ProviderFailure): boolean {
-  return (
-    code === 'microsoft365.server_error' ||
-    code.startsWith('microsoft365.refused_') ||
-    status === 413
-  );
-}
-
-function item(
-  mail: ListedMail,
+/** What a batch did not bring is asked for by itself, when it is due. */
+async function readTogether(
+  graph: Graph,
   folder: string,
-  source: Buffer,
-  missing: Record<string, unknown>,
-): FetchedItem {
-  const received = new Date(timeOf(mail));
-  return {
-    providerMessageId: mail.id,
-    source,
-    receivedAt: received.getTime() > 0 ? received : new Date(),
-    meta: { folder, ...missing },
+  mails: readonly ListedMail[],
+): Promise<Hand> {
+  const answers = await askTogether(
+    graph,
+    mails.map((mail) => `${mailPath(graph, mail)}/$value`),
+  );
+  const bodies = answers.filter((one) => typeof one === 'object' && 'body' in one);
+  const brought = new Map(
+    answers.map((one, n) => [
+      mails[n]!.id,
+      typeof one === 'object' && 'body' in one ? mimeOf(one.body) : one,
+    ]),
+  );
+  if (bodies.length > 0 && [...brought.values()].every((one) => !Buffer.isBuffer(one)))
+    graph.isBatching = false;
+  return async (mail) => {
+    const one = brought.get(mail.id);
+    brought.delete(mail.id);
+    if (one === 'gone') return null;
+    if (one instanceof ProviderFailure) throw one;
+    return Buffer.isBuffer(one)
+      ? broughtMail(graph, folder, mail, one)
+      : readMail(graph, folder, mail);
   };
 }
 
-/** MIME (https://learn.microsoft.com/graph/outlook-get-mime-message); of a mail too large only its headers. */
-async function readBounded(
-  graph: Graph,
-  path: string,
-): Promise<{ source: Buffer; isWhole: boolean }> {
-  const most = graph.call.maxBytes ?? DEFAULT_MAX_BYTES;
-  return graph.read({ method: 'GET', path, permission: PERMISSION }, async (body) => {
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      // Left here, the rest is not transferred.
-      if (bytes > most) return { source: headersOf(Buffer.concat(chunks)), isWhole: false };
-    }
-    return { source: Buffer.concat(chunks), isWhole: true };
-  });
-}
-
-function headersOf(mail: Buffer): Buffer {
-  const end = mail.indexOf('\r\n\r\n');
-  return end === -1 ? mail.subarray(0, 64 * 1024) : mail.subarray(0, end + 4);
-}
-
-interface Headers {
-  readonly internetMessageHeaders?: readonly { readonly name: string; readonly value: string }[];
-}
-
-/** Null where the mail is gone. */
-async function readHeaders(graph: Graph, path: string): Promise<Buffer | null> {
-  try {
-    const { internetMessageHeaders = [] } = await graph.ask<Headers>({
-      method: 'GET',
-      path: `${path}?$select=internetMessageHeaders`,
-      permission: PERMISSION,
-    });
-    const lines = internetMessageHeaders.map(({ name, value }) => `${name}: ${value}\r\n`);
-    return Buffer.from(`${lines.join('')}\r\n`);
-  } catch (error) {
-    if (error instanceof ProviderFailure && error.code === 'microsoft365.not_found') return null;
-    throw error;
-  }
+/**
+ * MIME within JSON. Graph gives what is no JSON in base64; where it came as text (as OData has it for `text/plain`,
+ * https://docs.oasis-open.org/odata/odata-json-format/v4.01/odata-json-format-v4.01.html#sec_BatchRequest), only ASCII
+ * is sure to be as it was. `alone` for anything else.
+ */
+function mimeOf(body: unknown): Buffer | 'alone' {
+  if (typeof body !== 'string' || body === '') return 'alone';
+  // A mail has a colon in its first line, and base64 none.
+  if (/^[\w+/-]+={0,2}$/.test(body)) return Buffer.from(body, 'base64');
+  // oxlint-disable-next-line no-control-regex
+  return /^[\0-\x7f]*$/.test(body) ? Buffer.from(body) : 'alone';
 }

@@ -5,11 +5,14 @@ import type { GraphSimulator } from './simulator.ts';
 
 /**
  * Under `/_control`: `POST /mail?to=ADDRESS` (a raw mail), `GET /sent?from=ADDRESS`, `POST /lifecycle?event=EVENT`,
- * `POST /forget-deltas`, `POST /revoke-consent?of=ADDRESS`, `POST /silence`.
+ * `POST /forget-deltas`, `POST /revoke-consent?of=ADDRESS`, `POST /silence`, `POST /no-batches`.
  */
 export function graphControls(
   control: Router,
-  parts: Pick<GraphSimulator, 'deliver' | 'mailbox' | 'subscriptions' | 'deltas' | 'consent'>,
+  parts: Pick<
+    GraphSimulator,
+    'deliver' | 'mailbox' | 'subscriptions' | 'deltas' | 'consent' | 'batching'
+  >,
 ): void {
   control.post('/mail', (request, response) => {
     const message = parts.deliver(asked(request, 'to') ?? '', rawBody(request));
@@ -33,6 +36,10 @@ export function graphControls(
   });
   control.post('/revoke-consent', async (request, response) => {
     await parts.consent.revoke(asked(request, 'of') ?? '');
+    response.status(204).end();
+  });
+  control.post('/no-batches', (_request, response) => {
+    parts.batching.isOn = false;
     response.status(204).end();
   });
   control.post('/silence', (_request, response) => {

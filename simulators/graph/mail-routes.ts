@@ -4,12 +4,18 @@ import type { Request, Response, Router } from 'express';
 import { rawBody } from '../server.ts';
 import { graphError } from './errors.ts';
 import { outgoingMime } from './outgoing.ts';
-import { list, shown, type DeltaTokens } from './queries.ts';
+import { asked, list, shown, type DeltaTokens } from './queries.ts';
 import { headerOf, type SimMailbox, type SimMessage } from './state.ts';
 import { attach, type Uploads } from './uploads.ts';
 
 /** Of a request's body (https://learn.microsoft.com/graph/api/user-post-messages). */
 const MOST_BYTES = 4 * 1024 * 1024;
+
+/** In how many parts bytes are sent, and how long after each other. */
+export interface Pace {
+  parts: number;
+  ms: number;
+}
 
 export interface MailParts {
   readonly baseUrl: () => string;
@@ -24,8 +30,8 @@ export interface MailParts {
   readonly sentOut: (raw: Buffer) => void;
   /** Whether drafts keep the Message-ID of their MIME, or at least take one that is put into them. */
   readonly messageIds: { readonly kept: 'always' | 'when_put' | 'never' };
-  /** In how many parts MIME is sent, and how long after each other. */
-  readonly pace: { readonly parts: number; readonly ms: number };
+  /** Of MIME. */
+  readonly pace: Readonly<Pace>;
   /** Whether the next draft is refused. */
   readonly takeRefusal: () => boolean;
 }
@@ -200,6 +206,9 @@ export function mailRoutes(
   api.get(
     '/mailFolders/:folder/messages/delta',
     inFolder((folder, mailbox, request, response) => {
+      // As reported of it (https://github.com/microsoftgraph/microsoft-graph-docs/issues/2270).
+      if (asked(request, '$expand') !== undefined)
+        return graphError(response, 500, 'InternalServerError', 'Value cannot be null.');
       const answer = deltas.answer(request, baseUrl(), mailbox, folder);
       if (answer) return response.json(answer);
       graphError(
@@ -284,15 +293,15 @@ function tooLarge(request: Request, response: Response): boolean {
   return true;
 }
 
-async function slowly(
+export async function slowly(
   response: Response,
-  mime: Buffer,
-  { parts, ms }: MailParts['pace'],
+  bytes: Buffer,
+  { parts, ms }: Readonly<Pace>,
 ): Promise<void> {
-  if (parts === 1) return void response.send(mime);
-  const size = Math.ceil(mime.length / parts);
-  for (let from = 0; from < mime.length; from += size) {
-    response.write(mime.subarray(from, from + size));
+  if (parts === 1) return void response.send(bytes);
+  const size = Math.ceil(bytes.length / parts);
+  for (let from = 0; from < bytes.length; from += size) {
+    response.write(bytes.subarray(from, from + size));
     await sleep(ms);
   }
   response.end();

@@ -1,6 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { Request } from 'express';
-import { headerOf, type SimFolder, type SimMailbox, type SimMessage } from './state.ts';
+import {
+  hasAttachments,
+  headerOf,
+  sizeOf,
+  type SimFolder,
+  type SimMailbox,
+  type SimMessage,
+} from './state.ts';
 
 export interface Shown {
   readonly value: readonly object[];
@@ -35,13 +42,31 @@ export function shown(request: Request, message: SimMessage): Record<string, unk
     isRead: message.isRead,
     parentFolderId: message.folderId,
     internetMessageId: message.internetMessageId,
-    hasAttachments: message.attachments.length > 0,
+    hasAttachments: hasAttachments(message),
   };
+  const expanded = expandedOf(request, message);
   const select = request.query['$select'];
-  if (typeof select !== 'string') return all;
+  if (typeof select !== 'string') return { ...all, ...expanded };
   const wanted = new Set(['@odata.etag', 'id', ...select.split(',')]);
   if (wanted.has('internetMessageHeaders')) all['internetMessageHeaders'] = headersOf(message);
-  return Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name)));
+  const chosen = Object.fromEntries(Object.entries(all).filter(([name]) => wanted.has(name)));
+  return { ...chosen, ...expanded };
+}
+
+/**
+ * PidTagMessageSize (https://learn.microsoft.com/graph/api/singlevaluelegacyextendedproperty-get), whose number Graph
+ * spells in its own way. @throws Error for what is not played
+ */
+function expandedOf(request: Request, message: SimMessage): Record<string, unknown> {
+  const expand = asked(request, '$expand');
+  if (expand === undefined) return {};
+  const [, type] =
+    /^singleValueExtendedProperties\(\$filter=id eq '(Integer|Long) 0x0?E08'\)$/i.exec(expand) ??
+    [];
+  if (type === undefined) throw new Error(`The expansion "${expand}" is not understood.`);
+  return {
+    singleValueExtendedProperties: [{ id: `${type} 0xe08`, value: String(sizeOf(message)) }],
+  };
 }
 
 function headersOf({ mime }: SimMessage): { name: string; value: string }[] {

@@ -1,12 +1,13 @@
 import express, { type Request, type Response, type Router } from 'express';
-import type { Simulator } from '../contract.ts';
+import type { FaultKind, Faults, SeenRequest, Simulator } from '../contract.ts';
 import { createConsentEnd, type ConsentEnd } from '../oidc/consent-end.ts';
 import { MICROSOFT_TENANT } from '../oidc/vendors.ts';
-import { createSimulatorServer } from '../server.ts';
+import { createSimulatorServer, rawBody } from '../server.ts';
+import { askPart, batchOf, doParts, type BatchTraits } from './batch.ts';
 import { graphControls } from './controls.ts';
 import { graphDescription } from './description.ts';
 import { graphError, wording } from './errors.ts';
-import { mailRoutes } from './mail-routes.ts';
+import { mailRoutes, slowly, type Pace } from './mail-routes.ts';
 import { DeltaTokens } from './queries.ts';
 import { SimMailbox, type SimMessage } from './state.ts';
 import { Subscriptions } from './subscriptions.ts';
@@ -37,6 +38,9 @@ export interface GraphSimulator extends Simulator {
   delegated(address: string): Promise<Record<string, unknown>>;
   readonly subscriptions: Subscriptions;
   readonly deltas: DeltaTokens;
+  /** What came within batches: each is answered, and fails, by itself; the log of requests shows only the batches. */
+  readonly batched: { readonly requests: readonly SeenRequest[]; readonly faults: Faults };
+  readonly batching: BatchTraits;
   /** What the application was granted; take one away, and its calls are refused. */
   readonly permissions: Set<string>;
   readonly mailboxes: ReadonlyMap<string, SimMailbox>;
@@ -87,7 +91,8 @@ export async function graphSimulator({
   const sentMails: Buffer[] = [];
   let refusals = 0;
   const messageIds = { kept: 'always' as 'always' | 'when_put' | 'never' };
-  const pace = { parts: 1, ms: 0 };
+  const pace: Pace = { parts: 1, ms: 0 };
+  const batching: BatchTraits = { isOn: true, mime: 'base64' };
   let url = '';
   const baseUrl = () => url;
   const uploads = new Uploads(baseUrl);
@@ -206,7 +211,8 @@ export async function graphSimulator({
     return false;
   }
 
-  function routes(api: Router): void {
+  /** Graph's services, each at the pace that it answers by itself. */
+  function routes(api: Router, ownPace: Pace): void {
     uploads.routes(api);
     const v1 = express.Router();
     api.use('/v1.0', signedIn, v1);
@@ -237,7 +243,7 @@ export async function graphSimulator({
       open,
       sentOut: (raw) => void sentMails.push(raw),
       messageIds,
-      pace,
+      pace: ownPace,
       takeRefusal: () => refusals > 0 && refusals-- > 0,
     });
     v1.use('/me', mail);
@@ -251,19 +257,57 @@ export async function graphSimulator({
     );
   }
 
+  // What Graph asks its services for: the parts of a batch, which were held against the description with the whole.
+  const services = await createSimulatorServer({
+    name: 'graph, behind batches',
+    wording,
+    routes: (api) => routes(api, { parts: 1, ms: 0 }),
+  });
+  const serveBatch: express.RequestHandler = async (request, response) => {
+    if (!batching.isOn)
+      return graphError(response, 501, 'NotImplemented', 'Batches are not supported here.');
+    const parts = batchOf(rawBody(request));
+    if (typeof parts === 'string') return graphError(response, 400, 'BadRequest', parts);
+    const authorization = request.headers.authorization ?? '';
+    const responses = await doParts(parts, (part) =>
+      askPart(services.url, part, authorization, batching.mime),
+    );
+    const answer = Buffer.from(JSON.stringify({ responses }));
+    void slowly(response.type('application/json'), answer, pace);
+  };
+
   const simulator = await createSimulatorServer({
     name: 'graph',
     ...(port !== undefined && { port }),
     description: graphDescription(),
     unparsed: consent.handler,
     wording,
-    routes,
+    routes(api) {
+      api.post('/v1.0/\\$batch', signedIn, serveBatch);
+      routes(api, pace);
+    },
     controls: (control) =>
-      graphControls(control, { deliver, mailbox, subscriptions, deltas, consent }),
+      graphControls(control, { deliver, mailbox, subscriptions, deltas, consent, batching }),
+    closing: () => services.close(),
   });
   url = simulator.url;
+  const { faults } = simulator;
   return {
     ...simulator,
+    // What is behind fails as often.
+    faults: {
+      failNext: (fault, count) => faults.failNext(fault, count),
+      failSome(rate, kinds, seed) {
+        faults.failSome(rate, kinds, seed);
+        services.faults.failSome(rate, kinds.filter(isQuick), seed);
+      },
+      clear() {
+        faults.clear();
+        services.faults.clear();
+      },
+    },
+    batched: services,
+    batching,
     consent,
     application,
     delegated,
@@ -279,6 +323,9 @@ export async function graphSimulator({
     sent: () => sentMails,
   };
 }
+
+/** Graph waits longer for what hangs than a test does; what it says then is said of a connection that breaks, too. */
+const isQuick = (kind: FaultKind) => kind !== 'hang';
 
 /** More than four requests at once on one mailbox are refused, as the vendor does. */
 function occupy(box: SimMailbox, response: Response): boolean {

@@ -19,7 +19,7 @@ export const graph: StartableSimulator = {
         `a mail comes in: curl --data-binary @mail.eml -H 'content-type: message/rfc822' '${simulator.url}/_control/mail?to=${ADDRESS}'`,
         `what was sent: curl '${simulator.url}/_control/sent?from=${ADDRESS}'`,
         'POST /_control/lifecycle?event=reauthorizationRequired|subscriptionRemoved|missed; POST /_control/forget-deltas',
-        `POST /_control/silence; POST /_control/revoke-consent?of=${ADDRESS}`,
+        `POST /_control/silence; POST /_control/no-batches; POST /_control/revoke-consent?of=${ADDRESS}`,
       ],
     };
   },

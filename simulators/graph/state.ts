@@ -145,6 +145,19 @@ function newItemId(kind: string): string {
   return `AAMkA${kind}${randomBytes(75).toString('base64url')}_=`;
 }
 
+/** As Outlook counts: what is shown within the text is none. */
+export function hasAttachments({ mime, attachments }: SimMessage): boolean {
+  return (
+    attachments.some(({ isInline }) => !isInline) ||
+    /^content-disposition:\s*attachment/im.test(mime.toString('latin1'))
+  );
+}
+
+/** The sum of its properties, about: attachments count as what they are, and not in base64. */
+export function sizeOf({ mime, attachments }: SimMessage): number {
+  return mime.length + attachments.reduce((sum, { content }) => sum + content.length, 0);
+}
+
 export function headerOf(mime: Buffer, name: string): string | null {
   const head = mime.toString('latin1').split(/\r?\n\r?\n/, 1)[0]!;
   const found = new RegExp(`^${name}:[ \\t]*((?:.*(?:\\r?\\n[ \\t]+.*)*))`, 'im').exec(head);
