@@ -15,6 +15,8 @@ export interface ChatMessage {
   readonly media: readonly MediaReference[];
   /** The customer wrote: the window for free text begins anew at the message's time. */
   readonly opensWindow: boolean;
+  /** Of an echo: our own id of the message (`msg_…`), where the channel carried it there and back. */
+  readonly sentAs?: string;
   /** It is only a mark on another message: it begins no ticket and asks for no answer. An empty emoji takes it back. */
   readonly reaction?: { readonly to: string; readonly emoji: string };
   /** What could not be read, in plain words. */
