@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { endWatch, keepWatch, noteRenewal } from '../db/queries/channel-watch.ts';
 import { loadChannelOrRemains, type LoadedChannel } from '../db/queries/channels.ts';
 import type { TenantId } from '../domain/ids.ts';
+import { subscriptionOf } from '../providers/subscription.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import type { MailboxWatchActivities } from '../workflows/contracts/mailbox-activities.ts';
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
@@ -24,14 +25,14 @@ export function createMailboxWatchActivities(
         const channel = await load(deps, ref);
         if (channel?.desiredState !== 'running') return null;
         const provider = providerOf(channel, options);
-        const mailbox = provider.mailbox;
-        if (!mailbox?.renew) return null;
+        const { renew, release } = subscriptionOf(provider);
+        if (!renew) return null;
         await noteRenewal(deps.db, channel.facts);
         const call = await callOf(deps, provider, channel);
-        const watch = await measuredCall(channel.provider, 'renew', () => mailbox.renew!(call));
+        const watch = await measuredCall(channel.provider, 'renew', () => renew(call));
         if (watch === null) {
           // One that was made before the settings wanted none.
-          if (channel.watchRenewedAt !== null) await mailbox.release?.(call);
+          if (channel.watchRenewedAt !== null) await release?.(call);
           await keepWatch(deps.db, channel.facts, null);
           return null;
         }
@@ -47,7 +48,7 @@ export function createMailboxWatchActivities(
         if (!channel || channel.desiredState !== 'stopped') return;
         const provider = providerOf(channel, options);
         const call = await callOf(deps, provider, channel);
-        await provider.mailbox?.release?.(call);
+        await subscriptionOf(provider).release?.(call);
         await endWatch(deps.db, channel.facts);
       }),
   };

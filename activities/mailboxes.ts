@@ -20,6 +20,7 @@ import type {
   ProviderCall,
 } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
+import { subscriptionOf } from '../providers/subscription.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import type {
   MailboxPlan,
@@ -53,7 +54,9 @@ export function createMailboxStateActivities(
       );
       if (!channel)
         return { desired: 'stopped', provider: '', isRead: false, canWait: false, sweepSeconds: 0 };
-      const { mailbox } = providerOf(channel, options);
+      const provider = providerOf(channel, options);
+      const { mailbox } = provider;
+      const { renew, release } = subscriptionOf(provider);
       return {
         desired: channel.desiredState,
         provider: channel.provider,
@@ -61,9 +64,9 @@ export function createMailboxStateActivities(
         canWait: mailbox?.wait !== undefined,
         sweepSeconds: mailbox ? pollSeconds(channel) : DOOR_SWEEP_SECONDS,
         polls: mailbox !== undefined && mailbox.wait === undefined,
-        renews: mailbox?.renew !== undefined,
+        renews: renew !== undefined,
         watch: watchOf(channel),
-        releases: mailbox?.release !== undefined && channel.watchRenewedAt !== null,
+        releases: release !== undefined && channel.watchRenewedAt !== null,
       };
     },
 

@@ -192,13 +192,19 @@ export interface MailboxCapability<Settings> {
    * Push subscriptions that expire: Gmail's watch, Graph's subscription. Makes or renews it; `call.watch` is what it
    * kept last time. Null where the settings want none.
    */
-  readonly renew?: (
-    call: ProviderCall<Settings>,
-  ) => Promise<{ expiresAt: Date; state: unknown } | null>;
+  readonly renew?: SubscriptionCapability<Settings>['renew'];
   /** Ends the subscription at the vendor: the channel stops, is deleted, or its account changes. Without effect where it is gone. */
-  readonly release?: (call: ProviderCall<Settings>) => Promise<void>;
+  readonly release?: SubscriptionCapability<Settings>['release'];
   /** Whether a mail of ours is in the Sent folder; null where that can't be asked. */
   readonly findSent?: (call: ProviderCall<Settings>, messageId: string) => Promise<boolean | null>;
+}
+
+/** What the vendor is asked to push, and how it is ended. */
+export interface SubscriptionCapability<Settings> {
+  readonly renew: (
+    call: ProviderCall<Settings>,
+  ) => Promise<{ expiresAt: Date; state: unknown } | null>;
+  readonly release: (call: ProviderCall<Settings>) => Promise<void>;
 }
 
 export interface FetchedBatch {
@@ -237,6 +243,8 @@ export interface DoorCapability<Settings> {
   ) => void | Promise<void>;
   /** What an authentic call brings. A call may bring nothing (a ping) or answer with a body (a handshake). */
   readonly receive: (request: DoorRequest, call: ProviderCall<Settings>) => Promise<DoorReceipt>;
+  /** Where the vendor calls the door only as long as it is asked to: as a mailbox's `renew` and `release`. */
+  readonly subscription?: SubscriptionCapability<Settings>;
 }
 
 export interface DoorRequest {

@@ -17,6 +17,7 @@ export class PushWatch {
   #renewAt = Infinity;
   #failures = 0;
   #trouble: string | null = null;
+  #refusal: { readonly type: string; readonly detail: string } | null = null;
   #pushes = 0;
 
   constructor(silent: boolean) {
@@ -28,6 +29,7 @@ export class PushWatch {
     this.#watch = watch ?? null;
     this.#failures = 0;
     this.#trouble = null;
+    this.#refusal = null;
     if (!renews) this.#renewAt = Infinity;
     else this.#renewAt = this.#watch ? renewalOf(this.#watch) : 0;
   }
@@ -65,13 +67,15 @@ export class PushWatch {
     this.#watch = watch;
     this.#failures = 0;
     this.#trouble = null;
+    this.#refusal = null;
     this.#renewAt = watch ? renewalOf(watch) : Infinity;
     return watch !== null && !wasLive;
   }
 
-  failed(detail: string): void {
+  failed({ type, detail, class: kind }: { type: string; detail: string; class: string }): void {
     this.#failures += 1;
     this.#trouble = detail;
+    this.#refusal = kind === 'reauthenticate' || kind === 'give_up' ? { type, detail } : null;
     this.#renewAt =
       Date.now() +
       Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures - 1, 10));
@@ -83,6 +87,18 @@ export class PushWatch {
     const came = Date.parse(oldestAt);
     const isOld = came < Date.now() - SILENT_AFTER_MS;
     if (isOld && came > Date.parse(this.#watch!.renewedAt)) this.silent = true;
+  }
+
+  /** What only an admin can put right; null where there is nothing of it. */
+  get refusal(): { readonly type: string; readonly detail: string } | null {
+    return this.#refusal;
+  }
+
+  /** Of a door that the vendor calls only as long as it is asked to. */
+  doorDetail(): string {
+    return this.#trouble === null
+      ? 'The door is open.'
+      : `The door is open, but the vendor could not be asked to call it. ${this.#trouble}`;
   }
 
   /** Plain words for the admin. */

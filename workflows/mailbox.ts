@@ -128,10 +128,11 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       const isTold = push.isReliable();
       const waits = (plan.canWait || plan.polls === true) && !isTold;
       const seconds = isTold ? PUSH_SWEEP_SECONDS : plan.canWait ? WAIT_SECONDS : plan.sweepSeconds;
+      const refusal = plan.isRead ? null : push.refusal;
       await report({
-        state: 'watching',
-        detail: !plan.isRead ? 'The door is open.' : push.detail(),
-        error: null,
+        state: refusal ? 'needs_attention' : 'watching',
+        detail: plan.isRead ? push.detail() : push.doorDetail(),
+        error: refusal,
         nextSweepAt: plan.isRead ? inSeconds(seconds) : null,
       });
       if (!waits) {
@@ -175,7 +176,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       if (push.renewed(await renewWatch(ref))) nudged = true;
     } catch (error) {
       if (isCancellation(error)) throw error;
-      push.failed(failureOf(error).detail);
+      push.failed(failureOf(error));
     }
   }
 

@@ -3,6 +3,7 @@ import { keepWatch } from '../../db/queries/channel-watch.ts';
 import { findChannel, openChannel } from '../../db/queries/channels.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { subscriptionOf } from '../../providers/subscription.ts';
 import type { ApiDeps } from '../deps.ts';
 import { accountOf, checkSettings, patchedSettings, tokensToForget } from './settings.ts';
 
@@ -21,7 +22,8 @@ export async function releaseFormerAccount(
 ): Promise<void> {
   const row = await findChannel(deps.db, tenantId, channelId);
   const provider = row && findProvider(row.provider);
-  if (!row?.watch_renewed_at || !provider?.mailbox?.release) return;
+  const release = provider && subscriptionOf(provider).release;
+  if (!row?.watch_renewed_at || !release) return;
   const next = checkSettings(provider, patchedSettings(row, patch, deps.keys), row.id, deps.keys);
   const isOther =
     tokensToForget(row, next, deps.keys) === 'all' ||
@@ -30,7 +32,7 @@ export async function releaseFormerAccount(
   const channel = openChannel(row, deps.keys);
   const signal = AbortSignal.timeout(BOUND_MS);
   try {
-    await provider.mailbox.release(await storedChannelCall(deps, provider, channel, { signal }));
+    await release(await storedChannelCall(deps, provider, channel, { signal }));
     await keepWatch(deps.db, channel.facts, null);
   } catch (error) {
     deps.log.warn(
