@@ -13,6 +13,7 @@ const MINIMAL: Record<string, object> = {
   sendgrid: { basic_auth: { username: 'u', password: 'p' } },
   ses: { topic_arn: 'arn:aws:sns:eu-west-1:123456789012:mail', region: 'eu-west-1' },
   imap: { host: 'h', username: 'u', password: 'p' },
+  whatsapp: { phone_number_id: '1', access_token: 't', app_secret: 's', verify_token: 'v' },
   pop3: { host: 'h', username: 'u', password: 'p' },
 };
 

@@ -9,6 +9,7 @@ import { postmark } from './postmark/provider.ts';
 import { sendgrid } from './sendgrid/provider.ts';
 import { ses } from './ses/provider.ts';
 import { smtp } from './smtp/provider.ts';
+import { whatsapp } from './whatsapp/provider.ts';
 
 /** Every provider there is; adding one is one folder and one line here. */
 export const providers: readonly ChannelProvider[] = [
@@ -22,6 +23,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(postmark),
   registered(sendgrid),
   registered(ses),
+  registered(whatsapp),
 ];
 
 const byName = new Map(

@@ -1,0 +1,162 @@
+import { createHmac } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import type { DoorRequest, ProviderCall } from '../contract.ts';
+import { createLogger } from '../../telemetry/log.ts';
+import { door } from './door.ts';
+import { WhatsAppSettings } from './manifest.ts';
+import { readMessage } from './map.ts';
+
+const settings = WhatsAppSettings.parse({
+  phone_number_id: '11',
+  access_token: 't',
+  app_secret: 's',
+  verify_token: 'v',
+});
+const callWith = (more: Partial<WhatsAppSettings> = {}) =>
+  ({
+    settings: { ...settings, ...more },
+    log: createLogger('fatal'),
+  }) as ProviderCall<WhatsAppSettings>; // all that a door asks for
+
+function request(entries: object[], object = 'whatsapp_business_account'): DoorRequest {
+  const body = Buffer.from(JSON.stringify({ object, entry: entries }));
+  const signature = createHmac('sha256', 's').update(body).digest('hex');
+  const headers = { 'x-hub-signature-256': `sha256=${signature}` };
+  return { method: 'POST', headers, query: {}, body, receivedAt: new Date() };
+}
+const change = (id: string, value: object, field = 'messages') => ({
+  field,
+  value: { metadata: { phone_number_id: id, display_phone_number: '4930901820' }, ...value },
+});
+const text = (id: string, from = '491') => ({
+  id,
+  from,
+  timestamp: '1763712000',
+  type: 'text',
+  text: { body: id },
+});
+const receive = async (call: DoorRequest, more?: Partial<WhatsAppSettings>) =>
+  door.receive(call, callWith(more));
+
+describe('the door', () => {
+  it('tells whose numbers a call speaks of, over all its entries', () => {
+    const call = request([
+      { id: 'a', changes: [change('11', { messages: [text('m')] }), change('12', {})] },
+      { id: 'b', changes: [change('13', {}), { field: 'account_update', value: { event: 'x' } }] },
+    ]);
+    expect(door.accounts!(call)).toEqual(['11', '12', '13']);
+    expect(door.accounts!(request([{ id: '11', messaging: [] }], 'page'))).toEqual([]);
+    expect(door.accounts!({ ...call, method: 'GET', body: Buffer.alloc(0) })).toEqual([]);
+  });
+
+  it('brings its own number’s messages, each alone and in Meta’s form', async () => {
+    const contacts = [
+      { wa_id: '491', profile: { name: 'Ada' } },
+      { wa_id: '492', profile: { name: 'Bob' } },
+    ];
+    const call = request([
+      {
+        id: 'a',
+        changes: [
+          change('11', { contacts, messages: [text('m1'), text('m2', '492')] }),
+          change('12', { messages: [text('other')] }),
+          change(
+            '11',
+            { message_echoes: [{ ...text('e1', '30'), to: '491' }] },
+            'smb_message_echoes',
+          ),
+        ],
+      },
+    ]);
+    const { sources } = await receive(call);
+    expect(sources.map((source) => source.providerMessageId)).toEqual(['m1', 'm2', 'e1']);
+    const read = sources.map(({ source }) => readMessage(source, { receivedAt: new Date() }));
+    expect(
+      read.map(({ message, party }) => [message.direction, message.content, party.name]),
+    ).toEqual([
+      ['inbound', 'm1', 'Ada'],
+      ['inbound', 'm2', 'Bob'],
+      ['outbound', 'e1', ''],
+    ]);
+    expect(String(sources[0]!.source)).not.toContain('Bob');
+  });
+
+  it('reads states, and names a message whose id never came by our own Message-ID', async () => {
+    const at = { timestamp: '1763712000', recipient_id: '491' };
+    const error = { code: 131047, title: 'Re-engagement message' };
+    const { statuses } = await receive(
+      request([
+        {
+          id: 'a',
+          changes: [
+            change('11', {
+              statuses: [
+                { id: 'w1', status: 'sent', ...at },
+                { id: 'w2', status: 'played', ...at, biz_opaque_callback_data: 'id@host' },
+                { id: 'w3', status: 'failed', ...at, errors: [error] },
+                { id: 'w4', status: 'pondered', ...at },
+                { id: 'w5', status: 'read', ...at, recipient_type: 'group' },
+              ],
+            }),
+            change('11', { statuses: [{ id: 'wacid', status: 'RINGING', ...at }] }, 'calls'),
+          ],
+        },
+      ]),
+    );
+    const date = new Date('2025-11-21T08:00:00Z');
+    expect(statuses).toEqual([
+      { of: { providerMessageId: 'w1' }, status: 'sent', at: date },
+      { of: { messageId: 'id@host' }, status: 'read', at: date },
+      {
+        of: { providerMessageId: 'w3' },
+        status: 'failed',
+        at: date,
+        detail: expect.stringMatching(/only a template.*\(131047\): Re-engagement/),
+      },
+    ]);
+  });
+
+  it('keeps what comes to a channel that is off in the journal only', async () => {
+    const call = request([{ id: 'a', changes: [change('11', { messages: [text('m')] })] }]);
+    const { sources } = await receive(call, { whatsapp_enabled: false });
+    expect(sources).toEqual([
+      expect.objectContaining({ turnedAway: expect.stringContaining('whatsapp_enabled') }),
+    ]);
+  });
+
+  it('takes the rest of a call of which a part can’t be read', async () => {
+    const { sources } = await receive(
+      request([
+        {
+          id: 'a',
+          changes: [
+            { field: 'messages', value: 'nonsense' },
+            change('11', { messages: [{ type: 'text' }, 7, text('m')], statuses: [7] }),
+          ],
+        },
+      ]),
+    );
+    expect(sources.map((source) => source.providerMessageId)).toEqual(['m']);
+  });
+
+  it('refuses a call that is no JSON', () => {
+    expect(() => door.accounts!({ ...request([]), body: Buffer.from('no') })).toThrow(
+      expect.objectContaining({ status: 400 }),
+    );
+  });
+
+  it('answers a handshake with the challenge, and only with the right token', async () => {
+    const handshake = (token: string): DoorRequest => ({
+      method: 'GET',
+      headers: {},
+      body: Buffer.alloc(0),
+      query: { 'hub.mode': 'subscribe', 'hub.verify_token': token, 'hub.challenge': '42' },
+      receivedAt: new Date(),
+    });
+    expect(() => door.verify(handshake('other'), callWith(), () => false)).toThrow(
+      expect.objectContaining({ status: 403 }),
+    );
+    expect(door.verify(handshake('v'), callWith(), () => false)).toBeUndefined();
+    expect(await receive(handshake('v'))).toMatchObject({ answer: { status: 200, body: '42' } });
+  });
+});
