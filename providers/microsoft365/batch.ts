@@ -1,15 +1,15 @@
 import { GraphError } from '@microsoft/microsoft-graph-client';
 import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
-import type { Graph } from './client.ts';
+import { PATIENCE_MS, type Graph } from './client.ts';
 import { graphFailure } from './failure.ts';
 
 /** https://learn.microsoft.com/graph/json-batching#batch-size-limitations */
 export const MOST_TOGETHER = 20;
 /** Of an answer, in JSON. What is larger comes in answers of its own. */
 const MOST_ANSWER_BYTES = 8 * 1024 * 1024;
-/** It says nothing before all of it is done. */
-const PATIENCE = 2;
+/** Times as long as for one answer: nothing may come of it before all of it is done. */
+const LONGER = 2;
 const PERMISSION = 'Mail.Read';
 
 /**
@@ -71,7 +71,7 @@ class Asking {
           body: () => ({ requests: this.#requests() }),
           permission: PERMISSION,
           repeatable: true,
-          idleMs: PATIENCE * this.#graph.call.timeoutMs,
+          idleMs: LONGER * this.#graph.call.timeoutMs,
         },
         async (body) => {
           const text = await textWithin(body, MOST_ANSWER_BYTES);
@@ -121,8 +121,13 @@ class Asking {
     }
     if (this.#brought.size === before)
       throw held?.error ?? new GraphError(502, 'A batch was answered without its parts.');
-    const waitMs = held?.failure.retryAfterMs;
-    if (waitMs !== undefined) await this.#graph.call.limits.pause(new Date(Date.now() + waitMs));
+    if (held?.failure.retryAfterMs !== undefined) await this.#pause(held.failure);
+  }
+
+  async #pause(failure: ProviderFailure): Promise<void> {
+    const ms = failure.retryAfterMs!;
+    await this.#graph.call.limits.pause(new Date(Date.now() + ms));
+    if (ms > PATIENCE_MS) this.#decideRest(failure);
   }
 
   #decide(place: number, { code, class: kind }: ProviderFailure): void {

@@ -16,7 +16,7 @@ import { obtainTokens, type Microsoft365Call } from './sign-in.ts';
 /** Requests of one app on one mailbox at a time (https://learn.microsoft.com/graph/throttling-limits). */
 const MOST_AT_ONCE = 4;
 /** A Retry-After up to here is waited for, a longer one is the caller's business. */
-const PATIENCE_MS = 10_000;
+export const PATIENCE_MS = 10_000;
 const FIRST_PAUSE_MS = 200;
 /** One token may have been refused in passing; a third one says that the account is. */
 const MOST_REFUSED_TOKENS = 2;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { DescribedRequest } from '../server.ts';
+import type { Pace } from './mail-routes.ts';
 
 // Several requests in one (https://learn.microsoft.com/graph/json-batching).
 
@@ -34,6 +35,8 @@ export interface BatchTraits {
   isOn: boolean;
   /** How MIME comes within JSON: in base64, as what is no JSON does, or as OData has it for `text/plain`. */
   mime: 'base64' | 'text';
+  /** At which each part's MIME comes; the answer of the whole has a pace of its own. */
+  readonly pace: Pace;
 }
 
 /** The parts of a batch, or why Graph refuses the whole, in plain words. */

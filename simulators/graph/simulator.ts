@@ -92,7 +92,11 @@ export async function graphSimulator({
   let refusals = 0;
   const messageIds = { kept: 'always' as 'always' | 'when_put' | 'never' };
   const pace: Pace = { parts: 1, ms: 0 };
-  const batching: BatchTraits = { isOn: true, mime: 'base64' };
+  const batching: BatchTraits = {
+    isOn: true,
+    mime: 'base64',
+    pace: { parts: 1, ms: 0 },
+  };
   let url = '';
   const baseUrl = () => url;
   const uploads = new Uploads(baseUrl);
@@ -261,7 +265,7 @@ export async function graphSimulator({
   const services = await createSimulatorServer({
     name: 'graph, behind batches',
     wording,
-    routes: (api) => routes(api, { parts: 1, ms: 0 }),
+    routes: (api) => routes(api, batching.pace),
   });
   const serveBatch: express.RequestHandler = async (request, response) => {
     if (!batching.isOn)

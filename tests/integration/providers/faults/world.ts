@@ -41,7 +41,7 @@ export function failSome({ faults }: Simulator, rate: number): void {
 }
 
 /** Calls that got no answer, or a bad one. */
-export const answeredBadly = ({ requests }: Simulator): number =>
+export const answeredBadly = ({ requests }: Pick<Simulator, 'requests'>): number =>
   requests.filter(({ status }) => status === 0 || status >= 400).length;
 
 /** A mailbox that is read by the vendor's API. */
