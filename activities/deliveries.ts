@@ -3,6 +3,7 @@ import { ApplicationFailureCategory } from '@temporalio/common';
 import {
   holdDelivery,
   loadDeliveries,
+  openWritten,
   recordAttempts,
   type AttemptToRecord,
   type LoadedDelivery,
@@ -51,7 +52,7 @@ export type DeliveryActivities = ReturnType<typeof createDeliveryActivities>;
  */
 export function createDeliveryActivities(
   deps: Pick<Deps, 'db' | 'keys' | 'network' | 'log'> & {
-    readonly relay?: Pick<Relay, 'firstAttempt'>;
+    readonly relay?: Pick<Relay, 'firstAttempt' | 'takeWritten'>;
   },
   { random = Math.random }: DeliveryTuning = {},
 ) {
@@ -74,7 +75,10 @@ export function createDeliveryActivities(
       deliveryId,
     }: WebhookDeliveryInput): Promise<'delivered' | 'failed' | 'retry'> {
       const tenant = tenantId as TenantId;
-      const delivery = await loads.ask(tenant, deliveryId);
+      const written = deps.relay?.takeWritten?.(deliveryId);
+      const delivery = written
+        ? openWritten(deps.keys, deliveryId, written)
+        : await loads.ask(tenant, deliveryId);
       const settled = settledOutcome(delivery);
       if (settled) return settled.state;
       deps.relay?.firstAttempt?.(deliveryId, 'begun');

@@ -3,7 +3,7 @@ import type { DomainEvent } from '../../domain/events.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { DeliveryStatus } from '../../domain/webhook.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
-import type { PendingWork } from '../../workflows/contracts/relay.ts';
+import type { PendingWork, WrittenDelivery } from '../../workflows/contracts/relay.ts';
 import { inTenant, type Db } from '../connection.ts';
 import { openHeaders, openSecret } from './endpoints.ts';
 import { presentEvent } from './events.ts';
@@ -84,16 +84,43 @@ export async function loadDeliveries(
       dueAt: row.next_attempt_at ?? row.created_at,
       traceparent: row.traceparent,
       event: presentEvent({ ...row, id: row.event_id }),
-      endpoint: {
-        state: row.deleted_at ? 'deleted' : row.is_active ? 'active' : 'inactive',
-        url: row.url,
-        secret: openSecret(keys, row),
-        headers: openHeaders(keys, row),
-        timeoutMs: row.timeout_seconds * 1000,
-        verifyTls: row.verify_ssl,
-      },
+      endpoint: openEndpoint(keys, row),
     };
   });
+}
+
+/** A delivery as its writer had it, before any attempt. */
+export function openWritten(
+  keys: KeyRing,
+  id: string,
+  { event, endpoint, traceparent }: WrittenDelivery,
+): LoadedDelivery {
+  return {
+    id,
+    run: 1,
+    status: 'pending',
+    attempts: 0,
+    budget: endpoint.max_retries + 1,
+    nextAttemptAt: null,
+    dueAt: new Date(event.timestamp),
+    traceparent,
+    event,
+    endpoint: openEndpoint(keys, endpoint),
+  };
+}
+
+function openEndpoint(
+  keys: KeyRing,
+  row: Omit<WrittenDelivery['endpoint'], 'max_retries'>,
+): LoadedDelivery['endpoint'] {
+  return {
+    state: row.deleted_at ? 'deleted' : row.is_active ? 'active' : 'inactive',
+    url: row.url,
+    secret: openSecret(keys, row),
+    headers: openHeaders(keys, row),
+    timeoutMs: row.timeout_seconds * 1000,
+    verifyTls: row.verify_ssl,
+  };
 }
 
 export interface AttemptRecord {

@@ -3,6 +3,7 @@ import { isSubscribed, type DomainEvent, type EventType } from '../../domain/eve
 import { newId, type TenantId } from '../../domain/ids.ts';
 import type { Db, Tx } from '../connection.ts';
 import { inTenant } from '../connection.ts';
+import { currentTraceparent } from '../../telemetry/trace.ts';
 import { insertRows } from './insert-rows.ts';
 import type { Pending } from './outbox.ts';
 
@@ -29,21 +30,10 @@ export async function writeEvents(
 ): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map((event) => ({ id: newId('event'), ...event }));
-  await insertRows(
-    tx,
-    'events',
-    rows.map((event) => ({
-      id: event.id,
-      tenant_id: pending.tenantId,
-      type: event.type,
-      ticket_id: event.ticketId,
-      sequence: event.sequence,
-      data: event.data,
-    })),
-  );
   const endpoints = await tx
     .selectFrom('webhook_endpoints')
-    .select(['id', 'events', 'max_retries', 'delivery_mode', 'gear'])
+    .select(['id', 'events', 'max_retries', 'delivery_mode', 'gear', 'url', 'secret', 'headers'])
+    .select(['timeout_seconds', 'verify_ssl', 'is_active', 'deleted_at'])
     .where('tenant_id', '=', pending.tenantId)
     .where('is_active', '=', true)
     .where('deleted_at', 'is', null)
@@ -53,6 +43,12 @@ export async function writeEvents(
     const streamed = isStreamed(endpoint, wanted.length);
     return wanted.map((event) => ({ endpoint, event, streamed, id: newId('delivery') }));
   });
+  const written = await insertEvents(
+    tx,
+    pending.tenantId,
+    rows,
+    deliveries.some(({ streamed }) => !streamed),
+  );
   if (deliveries.length === 0) return;
   const column = <T>(read: (delivery: (typeof deliveries)[number]) => T) => deliveries.map(read);
   await sql`
@@ -64,9 +60,10 @@ export async function writeEvents(
                   ${column(({ endpoint }) => endpoint.max_retries + 1)}::int[],
                   ${column(({ streamed }) => streamed)}::boolean[])
         as new(id, event_id, endpoint_id, type, budget, streamed)`.execute(tx);
+  const traceparent = currentTraceparent();
   for (const { endpoint, event, streamed, id } of deliveries) {
     if (streamed) pending.streamed = true;
-    else
+    else {
       pending.deliveries.push({
         deliveryId: id,
         eventId: event.id,
@@ -75,7 +72,32 @@ export async function writeEvents(
         run: 1,
         pinned: endpoint.delivery_mode === 'workflow',
       });
+      pending.written.set(id, { endpoint, event: written.get(event.id)!, traceparent });
+    }
   }
+}
+
+/** @param shown whether they are to be answered as they stand now, by id */
+async function insertEvents(
+  tx: Tx,
+  tenantId: TenantId,
+  events: readonly (NewEvent & { readonly id: string })[],
+  shown: boolean,
+): Promise<ReadonlyMap<string, DomainEvent>> {
+  const rows = await insertRows<EventRow>(
+    tx,
+    'events',
+    events.map((event) => ({
+      id: event.id,
+      tenant_id: tenantId,
+      type: event.type,
+      ticket_id: event.ticketId,
+      sequence: event.sequence,
+      data: event.data,
+    })),
+    shown ? sql`returning id, type, timestamp, sequence, ticket_id, data` : sql``,
+  );
+  return new Map(rows.map((row) => [row.id, presentEvent(row)]));
 }
 
 /** Whether the dispatcher makes the first attempts, of so many that are written at once. */
@@ -138,15 +160,17 @@ export async function listEvents(
   };
 }
 
+interface EventRow {
+  readonly id: string;
+  readonly type: string;
+  readonly timestamp: Date;
+  readonly sequence: number | null;
+  readonly ticket_id: string | null;
+  readonly data: unknown;
+}
+
 /** An event as deliveries and the API carry it. */
-export function presentEvent(row: {
-  id: string;
-  type: string;
-  timestamp: Date;
-  sequence: number | null;
-  ticket_id: string | null;
-  data: unknown;
-}): DomainEvent {
+export function presentEvent(row: EventRow): DomainEvent {
   return {
     id: row.id,
     type: row.type as EventType,

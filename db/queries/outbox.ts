@@ -1,6 +1,6 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
-import type { ChannelNews, PendingWork } from '../../workflows/contracts/relay.ts';
+import type { ChannelNews, PendingWork, WrittenDelivery } from '../../workflows/contracts/relay.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { OutboxKind } from '../schema.ts';
 
@@ -16,15 +16,8 @@ export class Pending implements PendingWork {
     { wakeAt: string | null; summary: string; version: number }
   >();
   readonly ticketWakes = new Map<string, { summary: string; version: number }>();
-  readonly deliveries: {
-    deliveryId: string;
-    eventId: string;
-    endpointId: string;
-    type: string;
-    run: number;
-    pinned?: boolean;
-    notBefore?: Date;
-  }[] = [];
+  readonly deliveries: PendingWork['deliveries'][number][] = [];
+  readonly written = new Map<string, WrittenDelivery>();
   streamed = false;
 
   constructor(tenantId: TenantId) {

@@ -4,7 +4,7 @@ import { leaveToDispatcher } from '../../db/queries/stream.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import { QUEUE } from '../../workflows/contracts/queues.ts';
-import type { PendingWork } from '../../workflows/contracts/relay.ts';
+import type { PendingWork, WrittenDelivery } from '../../workflows/contracts/relay.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
 import {
   REPLAY_SIGNAL,
@@ -15,6 +15,7 @@ import {
 import { DeliveryGate } from './delivery-gate.ts';
 import { DispatcherNotice } from './dispatcher-notice.ts';
 import { allBounded } from './hand-over.ts';
+import { JustWritten } from './just-written.ts';
 import { StartedMarks } from './started-marks.ts';
 
 /** So many deliveries of one endpoint waiting in this process are a burst, which is left to the dispatcher. */
@@ -38,6 +39,7 @@ export class DeliveryStarts {
   readonly #gate = new DeliveryGate();
   readonly #marks: StartedMarks;
   readonly #notice: DispatcherNotice;
+  readonly #written = new JustWritten();
   #eager: Client | null = null;
   /** This process runs deliveries, too: it hears when a first attempt has ended. */
   #hearsEnds = false;
@@ -63,9 +65,14 @@ export class DeliveryStarts {
     this.#marks.forget(deliveryId);
   }
 
+  takeWritten(deliveryId: string): WrittenDelivery | null {
+    return this.#written.take(deliveryId);
+  }
+
   /** Starts what is not left to the dispatcher; returns what was thrown. */
-  async start({ tenantId, deliveries }: PendingWork): Promise<unknown[]> {
+  async start({ tenantId, deliveries, written }: PendingWork): Promise<unknown[]> {
     if (deliveries.length === 0) return [];
+    if (this.#eager && written) this.#written.keep(written);
     const items = await this.#withoutBursts(tenantId as TenantId, deliveries);
     return allBounded(
       items.map((item) => () => this.#startInTurn(tenantId as TenantId, item)),

@@ -25,6 +25,7 @@ import {
   type ChannelNews,
   type PendingWork,
   type Relay,
+  type WrittenDelivery,
 } from '../../workflows/contracts/relay.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
 import {
@@ -95,6 +96,10 @@ export class TemporalRelay implements Relay {
 
   firstAttempt(deliveryId: string, what: 'begun' | 'ended'): void {
     this.#deliveries.firstAttempt(deliveryId, what);
+  }
+
+  takeWritten(deliveryId: string): WrittenDelivery | null {
+    return this.#deliveries.takeWritten(deliveryId);
   }
 
   async flush(work: PendingWork, { whole = false } = {}): Promise<void> {

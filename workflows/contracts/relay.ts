@@ -1,3 +1,4 @@
+import type { DomainEvent } from '../../domain/events.ts';
 import type { CommandOutcome, CommandUpdate, TicketRef } from './ticket.ts';
 
 /** Why a channel's workflow is told. */
@@ -34,8 +35,27 @@ export interface PendingWork {
     /** Its first attempt was made already; the workflow sleeps until the next is due. */
     notBefore?: Date;
   }[];
+  /** Deliveries as they were written, for an attempt in the same process at once. */
+  readonly written?: ReadonlyMap<string, WrittenDelivery>;
   /** Rows were left to the dispatcher, which is to be told. */
   readonly streamed?: boolean;
+}
+
+/** What its writer knows of a delivery; secrets sealed. */
+export interface WrittenDelivery {
+  readonly event: DomainEvent;
+  readonly endpoint: {
+    readonly id: string;
+    readonly url: string;
+    readonly secret: Buffer;
+    readonly headers: Buffer | null;
+    readonly max_retries: number;
+    readonly timeout_seconds: number;
+    readonly verify_ssl: boolean;
+    readonly is_active: boolean;
+    readonly deleted_at: Date | null;
+  };
+  readonly traceparent: string | null;
 }
 
 /** The API's and the activities' way to Temporal. */
@@ -47,6 +67,8 @@ export interface Relay {
   flush(work: PendingWork, options?: { readonly whole?: boolean }): Promise<void>;
   /** A workflow's first attempt began or ended in this process, which says when the next delivery may be started. */
   firstAttempt?(deliveryId: string, what: 'begun' | 'ended'): void;
+  /** A delivery that this process wrote a moment ago, once: its first attempt need not read it back. */
+  takeWritten?(deliveryId: string): WrittenDelivery | null;
   /** The dispatchers live for ever: starts one that was ended by hand. */
   startDispatchers?(): Promise<void>;
   /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
