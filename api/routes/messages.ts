@@ -1,14 +1,13 @@
 import { z } from 'zod';
-import { readBlob } from '../../db/queries/blobs.ts';
 import { findSourceBlob, listMessages, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
-import { strangeBytes } from '../content-disposition.ts';
 import { syncFirst } from '../fresh.ts';
 import { NewReply, payloadOf } from '../message-input.ts';
 import { flag, listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { conflict, notFound } from '../problem.ts';
-import { download, route, type AnyRoute } from '../route.ts';
+import { route, type AnyRoute } from '../route.ts';
+import { storedBytes } from '../stored-bytes.ts';
 import { commandForMessage } from '../ticket-commands.ts';
 
 const tags = ['Messages'];
@@ -85,12 +84,9 @@ export const messageRoutes: readonly AnyRoute[] = [
       const blob = await findSourceBlob(deps.db, tenantId, params.id);
       if (!blob) throw notFound('source of message', params.id);
       const isMail = findProvider(blob.provider)?.manifest.source === 'mime';
-      return download(
-        readBlob(deps.db, tenantId, blob.sha256),
-        isMail
-          ? strangeBytes('message/rfc822', `${params.id}.eml`)
-          : strangeBytes('application/octet-stream', params.id),
-      );
+      return isMail
+        ? storedBytes(deps, tenantId, blob, 'message/rfc822', `${params.id}.eml`)
+        : storedBytes(deps, tenantId, blob, 'application/octet-stream', params.id);
     },
   }),
   route({

@@ -293,6 +293,11 @@ describe('what is pushed', () => {
     );
     const source = await ada.call('GET', `/v1/messages/${body.email_id}/source`);
     expect(source.text).not.toMatch(/^(Bcc|X-Evil):/im);
+    expect(Object.fromEntries(source.headers)).toMatchObject({
+      'content-type': 'message/rfc822',
+      'content-disposition': expect.stringContaining(`${body.email_id}.eml`),
+      'content-length': String(Buffer.byteLength(source.text)),
+    });
   });
 
   test.each([
