@@ -13,6 +13,8 @@ export interface DescriptionOptions {
   readonly everywhere?: RegExp;
   /** What the vendor documents elsewhere than in the description; each with the page that says so. */
   readonly besides?: readonly Besides[];
+  /** Puts right, in each document as it is read, where it contradicts itself. */
+  readonly mend?: (document: unknown) => void;
 }
 
 export interface Besides {
@@ -31,14 +33,14 @@ const BESIDE_THE_REPOSITORY = join(import.meta.dirname, '../../shared/specs');
  */
 export function describedBy(
   files: readonly string[],
-  { folder = BESIDE_THE_REPOSITORY, everywhere, besides = [] }: DescriptionOptions = {},
+  { folder = BESIDE_THE_REPOSITORY, everywhere, besides = [], mend }: DescriptionOptions = {},
 ): RequestDescription | null {
   const missing = files.find((file) => !existsSync(join(folder, file)));
   if (missing !== undefined) {
     console.warn(`${missing} is not in ${folder}: requests are not held against a description.`);
     return null;
   }
-  const documents = files.map((file) => new OpenApiDocument(join(folder, file), everywhere));
+  const documents = files.map((file) => new OpenApiDocument(join(folder, file), everywhere, mend));
   return {
     source: files.join(', '),
     async problem(request) {

@@ -24,5 +24,6 @@ export const simulators: Readonly<Record<string, () => Promise<StartableSimulato
   ses: async () => (await import('./ses/startable.ts')).ses,
   gmail: async () => (await import('./gmail/startable.ts')).gmail,
   graph: async () => (await import('./graph/startable.ts')).graph,
+  meta: async () => (await import('./meta/startable.ts')).meta,
   oidc: async () => (await import('./oidc/startable.ts')).oidc,
 };

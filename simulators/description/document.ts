@@ -27,12 +27,14 @@ interface Route {
 export class OpenApiDocument {
   readonly #file: string;
   readonly #everywhere: RegExp | undefined;
+  readonly #mend: ((document: unknown) => void) | undefined;
   readonly #operations = new Map<string, Operation>();
   #read: { document: Document; routes: Route[]; prefix: string; schemas: Schemas } | undefined;
 
-  constructor(file: string, everywhere?: RegExp) {
+  constructor(file: string, everywhere?: RegExp, mend?: (document: unknown) => void) {
     this.#file = file;
     this.#everywhere = everywhere;
+    this.#mend = mend;
   }
 
   /** The operation that a request asks for; undefined where the document has none. */
@@ -64,6 +66,7 @@ export class OpenApiDocument {
 
   #open() {
     const document = JSON.parse(readFileSync(this.#file, 'utf8')) as Document; // the vendors' own, known documents
+    this.#mend?.(document);
     const routes = Object.keys(document.paths)
       .sort(byConcreteness)
       .map((template) => ({ template, pattern: templatePattern(template) }));

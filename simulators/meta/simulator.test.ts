@@ -1,0 +1,427 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { metaSimulator, type MetaSimulator } from './simulator.ts';
+import type { SimNumber, SimPage } from './world.ts';
+
+type Json = Record<string, unknown>;
+interface Called {
+  readonly signature: string;
+  readonly body: Buffer;
+}
+
+let meta: MetaSimulator;
+let door: Server;
+let doorUrl: string;
+let called: Called[];
+/** What the door answers next; 200 when there is nothing more. */
+let answers: number[];
+
+beforeEach(async () => {
+  meta = await metaSimulator();
+  [called, answers] = [[], []];
+  door = createServer((request, response) => {
+    const asked = new URL(request.url ?? '/', 'http://door');
+    if (request.method === 'GET') {
+      const isRight = asked.searchParams.get('hub.verify_token') === 'verify-me';
+      response.statusCode = isRight ? 200 : 403;
+      return response.end(isRight ? asked.searchParams.get('hub.challenge') : '');
+    }
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const body = Buffer.concat(chunks);
+      called.push({ signature: String(request.headers['x-hub-signature-256']), body });
+      response.statusCode = answers.shift() ?? 200;
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => void door.listen(0, '127.0.0.1', resolve));
+  doorUrl = `http://127.0.0.1:${(door.address() as AddressInfo).port}/ingress/meta`;
+  meta.hooks.behaviour.retryMs = 5;
+});
+afterEach(async () => {
+  await meta.close();
+  door.close();
+});
+
+async function ask(
+  line: SimNumber | SimPage,
+  method: string,
+  path: string,
+  body?: unknown,
+  query = '',
+) {
+  const isForm = body instanceof FormData;
+  const answer = await fetch(`${meta.url}/v23.0${path}${query}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${line.token.value}`,
+      ...(body !== undefined && !isForm && { 'content-type': 'application/json' }),
+    },
+    ...(body !== undefined && { body: isForm ? body : JSON.stringify(body) }),
+  });
+  return { status: answer.status, body: (await answer.json()) as Json };
+}
+const errorOf = ({ status, body }: { status: number; body: Json }) => {
+  const { code, error_subcode } = (body['error'] ?? {}) as Json;
+  return [status, code, ...(error_subcode === undefined ? [] : [error_subcode])];
+};
+const text = (to: string, body = 'Hi') => ({
+  messaging_product: 'whatsapp',
+  to,
+  type: 'text',
+  text: { body },
+});
+const told = () =>
+  called.map(({ body }) => JSON.parse(body.toString()) as { object: string; entry: Json[] });
+const values = () => told().flatMap(({ entry }) => entry).flatMap((entry) => entry['changes'] as { value: Json }[]).map(({ value }) => value); // prettier-ignore
+const events = () =>
+  told()
+    .flatMap(({ entry }) => entry)
+    .flatMap((entry) => entry['messaging'] as Json[]);
+const statuses = () => values().flatMap((value) => (value['statuses'] ?? []) as Json[]);
+
+describe('WhatsApp', () => {
+  let number: SimNumber;
+  const ada = { phone: '4915112345678', name: 'Ada' };
+  beforeEach(async () => {
+    number = meta.number();
+    await meta.connect(doorUrl);
+  });
+
+  it('tells what a customer wrote in a call that the app’s secret signs', async () => {
+    const id = meta.writes(number, ada, { text: 'Hello' });
+    await meta.settled();
+    const [{ signature, body }] = called as [Called];
+    expect(signature).toBe(
+      `sha256=${createHmac('sha256', 'app-secret').update(body).digest('hex')}`,
+    );
+    expect(told()).toMatchObject([
+      {
+        object: 'whatsapp_business_account',
+        entry: [{ id: number.account.id, changes: [{ field: 'messages' }] }],
+      },
+    ]);
+    expect(values()).toMatchObject([
+      {
+        metadata: { phone_number_id: number.id },
+        contacts: [{ wa_id: ada.phone, profile: { name: 'Ada' } }],
+        messages: [{ from: ada.phone, id, type: 'text', text: { body: 'Hello' } }],
+      },
+    ]);
+  });
+
+  it('sends, and reports what became of it', async () => {
+    meta.reports.plan.readMs = 40;
+    meta.writes(number, ada, { text: 'Hello' });
+    const { status, body } = await ask(
+      number,
+      'POST',
+      `/${number.id}/messages`,
+      text('+49 151 12345678'),
+    );
+    expect([status, body]).toMatchObject([200, { contacts: [{ wa_id: ada.phone }], messages: [{ id: expect.stringMatching(/^wamid\./) }] }]); // prettier-ignore
+    await meta.settled();
+    expect(statuses().map((one) => one['status'])).toEqual(['sent', 'delivered', 'read']);
+    expect(number.sent).toMatchObject([{ to: ada.phone, body: { text: { body: 'Hi' } } }]);
+    expect(meta.violations).toEqual([]);
+  });
+
+  it('refuses free text when the window has ended, and takes a template', async () => {
+    const send = () => ask(number, 'POST', `/${number.id}/messages`, text(ada.phone));
+    meta.writes(number, ada, { text: 'Hello' });
+    meta.world.advance(23.9 * 3_600_000);
+    expect((await send()).status).toBe(200);
+    meta.world.advance(0.2 * 3_600_000);
+    expect((await send()).status).toBe(200);
+    await meta.settled();
+    expect(statuses().find((one) => one['id'] === number.sent[1]!.id)).toMatchObject({
+      status: 'failed',
+      errors: [{ code: 131047 }],
+    });
+    meta.world.windowRefusal = 'answer';
+    expect(errorOf(await send())).toEqual([400, 131047]);
+    const template = (name: string, ...values: string[]) =>
+      ask(number, 'POST', `/${number.id}/messages`, {
+        messaging_product: 'whatsapp',
+        recipient_type: 'individual',
+        to: ada.phone,
+        type: 'template',
+        template: {
+          name,
+          language: { code: 'en_US' },
+          components: [
+            { type: 'body', parameters: values.map((value) => ({ type: 'text', text: value })) },
+          ],
+        },
+      });
+    expect((await template('ticket_update', 'Ada', '#7')).status).toBe(200);
+    expect(errorOf(await template('ticket_update', 'Ada'))).toEqual([400, 132000]);
+    expect(errorOf(await template('survey', 'Ada'))).toEqual([404, 132001]);
+  });
+
+  it('gives a file by a link that ends and wants a token', async () => {
+    const bytes = Buffer.from('a picture');
+    meta.writes(number, ada, {
+      file: { kind: 'image', bytes, contentType: 'image/png', caption: 'Look' },
+    });
+    await meta.settled();
+    const [{ image }] = values()[0]!['messages'] as [{ image: { id: string; caption: string } }];
+    const { body } = await ask(
+      number,
+      'GET',
+      `/${image.id}`,
+      undefined,
+      `?phone_number_id=${number.id}`,
+    );
+    expect(body).toMatchObject({ mime_type: 'image/png', file_size: 9 });
+    const get = (headers: Record<string, string>) => fetch(body['url'] as string, { headers });
+    const bearer = { authorization: `Bearer ${number.token.value}` };
+    expect((await get({})).status).toBe(401);
+    expect(await (await get(bearer)).text()).toBe('a picture');
+    meta.world.advance(5 * 60_000 + 1);
+    expect((await get(bearer)).status).toBe(404);
+    expect((await ask(number, 'GET', `/${image.id}`)).status).toBe(200);
+  });
+
+  it('takes a file, and sends it by its id', async () => {
+    meta.writes(number, ada, { text: 'Hello' });
+    const form = new FormData();
+    form.set('messaging_product', 'whatsapp');
+    form.set('file', new Blob(['PDF'], { type: 'application/pdf' }), 'bill.pdf');
+    const { body } = await ask(number, 'POST', `/${number.id}/media`, form);
+    const document = { id: body['id'], filename: 'bill.pdf', caption: 'Your bill' };
+    const send = (one: object) => ask(number, 'POST', `/${number.id}/messages`, { ...text(ada.phone), text: undefined, type: 'document', document: one }); // prettier-ignore
+    expect((await send(document)).status).toBe(200);
+    expect(errorOf(await send({ id: '123' }))).toEqual([400, 131053]);
+  });
+
+  it('gives templates page by page', async () => {
+    const names: unknown[] = [];
+    let after = '';
+    do {
+      const { body } = await ask(
+        number,
+        'GET',
+        `/${number.account.id}/message_templates`,
+        undefined,
+        `?limit=4${after}`,
+      );
+      names.push(...(body['data'] as Json[]).map(({ name }) => name));
+      const { next, cursors } = body['paging'] as { next?: string; cursors: { after: string } };
+      after = next === undefined ? '' : `&after=${cursors.after}`;
+    } while (after !== '');
+    expect(names).toEqual([
+      'hello_world',
+      'ticket_update',
+      'ticket_update',
+      'order_shipped',
+      'spring_sale',
+      'survey',
+    ]);
+  });
+
+  it('knows tokens, proofs, permissions, rates and unknown nodes', async () => {
+    const look = (query = '') => ask(number, 'GET', `/${number.id}`, undefined, query);
+    const proof = createHmac('sha256', 'app-secret').update(number.token.value).digest('hex');
+    expect((await look()).body).toMatchObject({ id: number.id, quality_rating: 'GREEN' });
+    meta.app.requiresProof = true;
+    expect(errorOf(await look())).toEqual([400, 100]);
+    expect(errorOf(await look('?appsecret_proof=ff'))).toEqual([400, 100]);
+    expect((await look(`?appsecret_proof=${proof}`)).status).toBe(200);
+    meta.app.requiresProof = false;
+    number.token.permissions.delete('whatsapp_business_messaging');
+    expect(errorOf(await ask(number, 'POST', `/${number.id}/messages`, text(ada.phone)))).toEqual([
+      403, 10,
+    ]);
+    number.token.permissions.add('whatsapp_business_messaging');
+    meta.writes(number, ada, { text: 'Hello' });
+    number.perSecond = 1;
+    const send = () => ask(number, 'POST', `/${number.id}/messages`, text(ada.phone));
+    expect(errorOf(await send())).toEqual([200, undefined]);
+    expect(errorOf(await send())).toEqual([400, 130429]);
+    number.perSecond = null;
+    number.perPair = 1;
+    expect(errorOf(await send())).toEqual([400, 131056]);
+    expect(errorOf(await ask(number, 'POST', '/12345/messages', { recipient: { id: '1' }, message: { text: 'x' } }))).toEqual([400, 100, 33]); // prettier-ignore
+    number.token.state = 'expired';
+    expect(errorOf(await look())).toEqual([401, 190, 463]);
+  });
+
+  it('repeats a call that was not taken, and duplicates and shuffles where told to', async () => {
+    answers = [500, 503];
+    meta.writes(number, ada, { text: 'Hello' });
+    await meta.settled();
+    expect(called).toHaveLength(3);
+    expect(new Set(called.map(({ body }) => body.toString()))).toHaveProperty('size', 1);
+    called = [];
+    Object.assign(meta.hooks.behaviour, { duplicates: 0.5, disorder: true, mostPerCall: 1 });
+    for (let index = 0; index < 20; index += 1) meta.writes(number, ada, { text: String(index) });
+    await meta.settled();
+    const said = values().map(
+      (value) => ((value['messages'] as Json[])[0]!['text'] as Json)['body'],
+    );
+    expect(new Set(said).size).toBe(20);
+    expect(said.length).toBeGreaterThan(20);
+    expect([...new Set(said)]).not.toEqual(
+      [...new Set(said)].toSorted((a, b) => Number(a) - Number(b)),
+    );
+  });
+
+  it('brings items of many accounts in one call, and calls nobody who does not shake hands', async () => {
+    meta.hooks.behaviour.gatherMs = 30;
+    const other = meta.number();
+    meta.writes(number, ada, { text: 'one' });
+    meta.writes(other, ada, { text: 'two' });
+    await meta.settled();
+    expect(told()).toHaveLength(1);
+    expect(told()[0]!.entry.map(({ id }) => id)).toEqual([number.account.id, other.account.id]);
+    await expect(meta.connect(doorUrl, meta.world.app({ verifyToken: 'wrong' }))).rejects.toThrow(
+      '403',
+    );
+  });
+
+  const spec = join(import.meta.dirname, '../../../shared/specs/whatsapp-cloud.json');
+  (existsSync(spec) ? it : it.skip)(
+    'lets every example of Meta’s description through, and nothing misspelt',
+    async () => {
+      const { paths } = JSON.parse(readFileSync(spec, 'utf8')) as { paths: Record<string, { post: { requestBody: { content: Record<string, { examples: Record<string, { value: Json }> }> } } }> }; // prettier-ignore
+      const { examples } =
+        paths['/{Version}/{Phone-Number-ID}/messages']!.post.requestBody.content[
+          'application/json'
+        ]!;
+      const refused: string[] = [];
+      for (const [name, { value }] of Object.entries(examples)) {
+        // Of a shop's, of a placeholder where a value is checked, and of no type there is nothing to hold against.
+        if (
+          /Catalog|Flow|Order|Multi-Product|by URL/.test(name) ||
+          !(value['type'] ?? value['status'])
+        )
+          continue;
+        await ask(number, 'POST', `/${number.id}/messages`, value);
+        if (meta.violations.length > 0) refused.push(`${name}: ${meta.violations.at(-1)!.reason}`);
+        (meta.violations as unknown[]).length = 0;
+      }
+      expect(refused).toEqual([]);
+      await ask(number, 'POST', `/${number.id}/messages`, { ...text(ada.phone), previewUrl: true });
+      expect(meta.violations).toHaveLength(1);
+    },
+  );
+});
+
+describe('Messenger', () => {
+  let page: SimPage;
+  const ada = { psid: '7000000000000001', name: 'Ada Lovelace' };
+  const send = (body: object) =>
+    ask(page, 'POST', `/${page.id}/messages`, {
+      recipient: { id: ada.psid },
+      messaging_type: 'RESPONSE',
+      ...body,
+    });
+  beforeEach(async () => {
+    page = meta.page();
+    await meta.connect(doorUrl);
+    const fields = [
+      'messages',
+      'message_echoes',
+      'message_deliveries',
+      'message_reads',
+      'messaging_postbacks',
+    ];
+    const { body } = await ask(page, 'POST', `/${page.id}/subscribed_apps`, undefined, `?subscribed_fields=${fields.join(',')}`); // prettier-ignore
+    expect(body).toEqual({ success: true });
+  });
+
+  it('tells what a person wrote, echoes the answer, and reports by watermarks', async () => {
+    meta.reports.plan.readMs = 40;
+    const mid = meta.says(page, ada, { text: 'Hello' });
+    const { body } = await send({ message: { text: 'Hi', metadata: 'msg_1' } });
+    await meta.settled();
+    const [first, ...more] = events();
+    expect(first).toMatchObject({
+      sender: { id: ada.psid },
+      recipient: { id: page.id },
+      message: { mid, text: 'Hello' },
+    });
+    expect(more).toMatchObject([
+      {
+        sender: { id: page.id },
+        message: { is_echo: true, mid: body['message_id'], metadata: 'msg_1' },
+      },
+      { sender: { id: ada.psid }, delivery: { mids: [body['message_id']] } },
+      { read: { watermark: expect.any(Number) } },
+    ]);
+    expect(meta.violations).toEqual([]);
+  });
+
+  it('is silent to a page that is not subscribed', async () => {
+    await ask(page, 'DELETE', `/${page.id}/subscribed_apps`);
+    meta.says(page, ada, { text: 'Hello' });
+    await meta.settled();
+    expect(called).toEqual([]);
+  });
+
+  it('holds to the window, with seven of them for a human agent', async () => {
+    meta.says(page, ada, { text: 'Hello' });
+    const agent = { messaging_type: 'MESSAGE_TAG', tag: 'HUMAN_AGENT', message: { text: 'Hi' } };
+    meta.world.advance(25 * 3_600_000);
+    expect(errorOf(await send({ message: { text: 'Hi' } }))).toEqual([403, 10, 2018278]);
+    expect((await send(agent)).status).toBe(200);
+    expect(errorOf(await send({ ...agent, tag: 'ACCOUNT_UPDATE' }))).toEqual([400, 100]);
+    meta.world.advance(6 * 24 * 3_600_000);
+    expect(errorOf(await send(agent))).toEqual([403, 10, 2018278]);
+  });
+
+  it('takes files in a form, by address and by id, and gives them by links', async () => {
+    meta.says(page, ada, {
+      files: [{ kind: 'image', bytes: Buffer.from('png'), contentType: 'image/png' }],
+    });
+    await meta.settled();
+    const [{ payload }] = (events()[0]!['message'] as Json)['attachments'] as [
+      { payload: { url: string } },
+    ];
+    expect(await (await fetch(payload.url)).text()).toBe('png');
+    const form = new FormData();
+    form.set('recipient', JSON.stringify({ id: ada.psid }));
+    form.set('messaging_type', 'RESPONSE');
+    form.set(
+      'message',
+      JSON.stringify({ attachment: { type: 'image', payload: { is_reusable: true } } }),
+    );
+    form.set('filedata', new Blob(['gif'], { type: 'image/gif' }), 'a.gif');
+    const { body } = await ask(page, 'POST', `/${page.id}/messages`, form);
+    expect(body).toMatchObject({
+      message_id: expect.any(String),
+      attachment_id: expect.any(String),
+    });
+    const attach = (one: object) =>
+      send({ message: { attachment: { type: 'image', payload: one } } });
+    expect((await attach({ attachment_id: body['attachment_id'] })).status).toBe(200);
+    expect((await attach({ url: payload.url })).status).toBe(200);
+    meta.world.advance(3_600_000);
+    expect((await fetch(payload.url)).status).toBe(403);
+    expect(errorOf(await attach({ url: payload.url }))).toEqual([400, 100, 2018008]);
+    expect(meta.violations).toEqual([]);
+  });
+
+  it('names people where it may, and refuses what is not granted', async () => {
+    meta.says(page, ada, { text: 'Hello' });
+    const profile = () =>
+      ask(page, 'GET', `/${ada.psid}`, undefined, '?fields=first_name,last_name');
+    expect((await profile()).body).toEqual({
+      id: ada.psid,
+      first_name: 'Ada',
+      last_name: 'Lovelace',
+    });
+    page.token.permissions.delete('user_profile');
+    expect(errorOf(await profile())).toEqual([400, 100, 2018218]);
+    page.token.permissions.delete('pages_messaging');
+    expect(errorOf(await send({ message: { text: 'Hi' } }))).toEqual([403, 230]);
+    expect(errorOf(await ask(page, 'POST', `/${page.id}/messages`, { recipient: { id: ada.psid }, mesage: {} }))).toEqual([400, 400]); // prettier-ignore
+    expect(meta.violations).toHaveLength(1);
+  });
+});
