@@ -2,12 +2,13 @@ import { claimDeliveries } from '../db/queries/deliveries.ts';
 import { claimOutbox } from '../db/queries/outbox.ts';
 import { nudgeRunningChannels } from '../db/queries/channel-reconcile.ts';
 import type { Deps } from './deps.ts';
+import { flagOverdueReceipts } from './receipts.ts';
 
 /** Taken over at once; the rest by the next turn. */
 const AT_ONCE = 500;
 
 export interface DrainActivities {
-  /** Returns how much was handed over. */
+  /** Also flags messages whose reports are overdue. Returns how much was handed over. */
   drain(): Promise<number>;
 }
 
@@ -15,6 +16,7 @@ export function createDrainActivities(deps: Deps): DrainActivities {
   return {
     async drain() {
       await deps.relay.startDispatchers?.();
+      await flagOverdueReceipts(deps);
       return drainNow(deps);
     },
   };

@@ -4,6 +4,7 @@ import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
+import { partyAt } from '../db/queries/chat-outgoing.ts';
 import { applyEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { presentMessages } from '../db/queries/messages.ts';
 import {
@@ -16,11 +17,13 @@ import {
 } from '../db/queries/outgoing.ts';
 import { Pending } from '../db/queries/outbox.ts';
 import { recordTicketEvents } from '../db/queries/ticket-changes.ts';
+import { isWindowOpen } from '../domain/chat-answer.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import type { TenantId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
 import type {
   ChannelProvider,
+  OutgoingChat,
   OutgoingMessage,
   ProviderCall,
   SendReceipt,
@@ -29,6 +32,7 @@ import { findProvider } from '../providers/registry.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
+import { stillAllowed, type ChatSpecific } from './chat-reply.ts';
 import type { Deps } from './deps.ts';
 import { classified, providerErrors } from './failures.ts';
 
@@ -37,10 +41,14 @@ const REAUTHENTICATE_AFTER_MS = 10 * 60 * 1000;
 /** Where it is unknown whether it went out: time for it to show in the Sent folder. */
 const DOUBT_DELAY_MS = 15_000;
 const SIGN_OF_LIFE_MS = 10_000;
+/** A vendor that reports what arrives says something within moments; after this its silence is conspicuous. */
+const RECEIPT_WITHIN_MS = 15 * 60_000;
 
 export interface ProviderOptions {
   /** For tests that bring a provider of their own. */
   readonly findProvider?: (name: string) => ChannelProvider | undefined;
+  /** How long a vendor's first report is waited for, in milliseconds. */
+  readonly receiptWithinMs?: number;
 }
 
 /** Hands answers to the outside. On every provider's own queue. */
@@ -49,13 +57,21 @@ export function createSendingActivities(
   options: ProviderOptions = {},
 ): SendingActivities {
   const find = options.findProvider ?? findProvider;
+  const receiptWithinMs = options.receiptWithinMs ?? RECEIPT_WITHIN_MS;
+  const room: Room = { deps, find, receiptWithinMs };
   return {
     async sendMessage({ tenantId, messageId }) {
-      return providerErrors(() => send(deps, find, tenantId as TenantId, messageId), {
+      return providerErrors(() => send(room, tenantId as TenantId, messageId), {
         reauthenticateAfterMs: REAUTHENTICATE_AFTER_MS,
       });
     },
   };
+}
+
+interface Room {
+  readonly deps: Deps;
+  readonly find: (name: string) => ChannelProvider | undefined;
+  readonly receiptWithinMs: number;
 }
 
 type Outcome = Awaited<ReturnType<SendingActivities['sendMessage']>>;
@@ -64,28 +80,24 @@ type Outcome = Awaited<ReturnType<SendingActivities['sendMessage']>>;
  * One attempt. It claims the message (a later claim bars this one), asks after a transmission that an earlier attempt
  * began and nobody finished, and only then transmits.
  */
-async function send(
-  deps: Deps,
-  find: (name: string) => ChannelProvider | undefined,
-  tenantId: TenantId,
-  messageId: string,
-): Promise<Outcome> {
-  const claim = await claimForSending(deps.db, tenantId, messageId);
+async function send(room: Room, tenantId: TenantId, messageId: string): Promise<Outcome> {
+  const claim = await claimForSending(room.deps.db, tenantId, messageId);
   if (!claim) return { status: 'ended' };
   const options = {
     kind: 'client',
     parent: claim.traceparent,
     attributes: { 'postroom.tenant': tenantId, 'postroom.message': messageId },
   } as const;
-  return traced('send', options, () => sendClaimed(deps, find, tenantId, claim));
+  return traced('send', options, () => sendClaimed(room, tenantId, claim));
 }
 
 async function sendClaimed(
-  deps: Deps,
-  find: (name: string) => ChannelProvider | undefined,
+  { deps, find, receiptWithinMs }: Room,
   tenantId: TenantId,
   claim: SendClaim,
 ): Promise<Outcome> {
+  const sent = (receipt: SendReceipt) =>
+    takenBy(find(providerName(claim)), receipt, receiptWithinMs);
   const alive = new SignsOfLife();
   try {
     // An earlier attempt's transmission succeeded and only writing that down failed.
@@ -95,7 +107,7 @@ async function sendClaimed(
     const provider = find(channel.provider);
     const call = await callOf(deps, provider, channel, alive);
     if (claim.inDoubt) {
-      const ended = await askAfter(deps, tenantId, claim, provider!, call);
+      const ended = await askAfter(deps, tenantId, claim, provider!, call, sent);
       if (ended) return ended;
     }
     const receipt = await measuredCall(channel.provider, 'send', () =>
@@ -115,6 +127,7 @@ async function askAfter(
   claim: SendClaim,
   provider: ChannelProvider,
   call: ProviderCall<unknown>,
+  sent: (receipt: SendReceipt) => Ending,
 ): Promise<Outcome | null> {
   const { message_id: messageId } = claim.message;
   const found = (await provider.mailbox?.findSent?.(call, messageId ?? '')) ?? null;
@@ -133,7 +146,7 @@ async function transmit(
 ): Promise<SendReceipt> {
   const hold = holdOf(claim);
   try {
-    const message = await outgoing(deps, tenantId, claim, call);
+    const message = await outgoing(deps, tenantId, claim, provider, call);
     return await provider.sender!.send(call, message, () =>
       setSendPhase(deps.db, tenantId, hold, 'transmitting'),
     );
@@ -171,12 +184,26 @@ const UNCERTAIN: Ending = {
   },
 };
 
-function sent(receipt: SendReceipt): Ending {
+/** A vendor that reports what becomes of a message has only accepted it so far. */
+function takenBy(
+  provider: ChannelProvider | undefined,
+  { providerMessageId, messageId }: SendReceipt,
+  receiptWithinMs: number,
+): Ending {
+  const chat = provider?.chat;
+  // What answers on a chat name is the vendor's own id.
+  const named = messageId ?? (chat && providerMessageId) ?? undefined;
   return {
-    status: 'sent',
-    providerMessageId: receipt.providerMessageId,
-    ...(receipt.messageId !== undefined && { messageId: receipt.messageId }),
+    status: chat?.receipts ? 'accepted' : 'sent',
+    providerMessageId,
+    ...(named !== undefined && { messageId: named }),
+    ...(chat?.receipts && { receiptDueAt: new Date(Date.now() + receiptWithinMs) }),
   };
+}
+
+/** As it was when the answer was written. */
+function providerName({ message }: SendClaim): string {
+  return (message.body as unknown as Message).channel; // writtenMessage made it
 }
 
 async function end(
@@ -194,7 +221,7 @@ async function end(
       {
         ticket: done.ticket,
         events: [
-          ending.status === 'sent'
+          ending.status === 'sent' || ending.status === 'accepted'
             ? { type: 'message.sent', data: { message } }
             : { type: 'message.failed', data: { message, error: ending.error, uncertain: true } },
         ],
@@ -205,7 +232,7 @@ async function end(
   });
   await deps.relay.flush(pending);
   if (!ended) return { status: 'ended' };
-  return { status: ending.status === 'sent' ? 'sent' : 'uncertain' };
+  return { status: ending.status === 'uncertain' ? 'uncertain' : 'sent' };
 }
 
 async function channelOf(
@@ -244,6 +271,7 @@ async function outgoing(
   deps: Deps,
   tenantId: TenantId,
   { message, ticketNumber }: SendClaim,
+  provider: ChannelProvider,
   { channel }: ProviderCall<unknown>,
 ): Promise<OutgoingMessage> {
   const body = message.body as unknown as Message; // writtenMessage made it
@@ -266,6 +294,46 @@ async function outgoing(
     })),
     automatic: message.kind !== 'message',
     ticketNumber,
+    ...(provider.chat && {
+      chat: await outgoingChat(deps, tenantId, provider.chat, message.channel_id, body),
+    }),
+  };
+}
+
+/**
+ * How things stand with the customer now: since the answer was written its window may have ended, or the customer may
+ * have asked for silence. @throws ProviderFailure that ends it
+ */
+async function outgoingChat(
+  deps: Deps,
+  tenantId: TenantId,
+  chat: NonNullable<ChannelProvider['chat']>,
+  channelId: string,
+  body: Message,
+): Promise<OutgoingChat> {
+  const address = body.to[0]?.address ?? '';
+  const party = await inTenant(deps.db, tenantId, (tx) => partyAt(tx, channelId, address));
+  const specific = body.metadata.platform_specific as Partial<ChatSpecific>; // draftChat wrote it
+  const conversation = party ?? {
+    address,
+    windowEndsAt: null,
+    lastInboundAt: null,
+    optedOutAt: null,
+  };
+  const refusal = stillAllowed(chat, conversation, specific, new Date());
+  if (refusal)
+    throw new ProviderFailure({
+      code: `chat.${refusal.code}`,
+      class: 'give_up',
+      message: `It could not be sent in time. ${refusal.detail}`,
+    });
+  const { windowEndsAt, optedOutAt } = conversation;
+  return {
+    conversation: { address, windowEndsAt, optedOutAt },
+    quotes: body.in_reply_to[0] ?? null,
+    template: specific.template ?? null,
+    interactive: specific.interactive ?? null,
+    tag: isWindowOpen(conversation, new Date()) ? null : (specific.tag ?? null),
   };
 }
 

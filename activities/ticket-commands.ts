@@ -1,14 +1,23 @@
 import { assertNever } from '../domain/assert-never.ts';
 import { newId, type TicketId } from '../domain/ids.ts';
 import { mintMessageId } from '../domain/mail/message-id.ts';
+import { isDeliverable } from '../domain/mail/addresses.ts';
 import type { MailAddress, Message } from '../domain/message.ts';
 import { answeredTo } from '../db/queries/routing.ts';
-import { answerSubject, replyRecipients, writtenMessage, type Answered } from '../domain/reply.ts';
+import {
+  answerSubject,
+  replyRecipients,
+  writtenMessage,
+  type Answered,
+  type WrittenMessage,
+} from '../domain/reply.ts';
+import type { Refusal } from '../domain/chat-answer.ts';
 import type { TicketStatus } from '../domain/ticket.ts';
 import type { Tx } from '../db/connection.ts';
 import { isActive } from '../db/queries/assignees.ts';
+import { talkOn, type Party } from '../db/queries/chat-outgoing.ts';
 import type { Command } from '../db/queries/commands.ts';
-import { presentMessages } from '../db/queries/messages.ts';
+import { presentMessages, type MessageRow } from '../db/queries/messages.ts';
 import {
   answeredMessage,
   attachTo,
@@ -23,19 +32,16 @@ import { changeTicket, TICKET_FIELDS, type ChangeContext } from '../db/queries/t
 import type { TicketFields } from '../db/queries/ticket-changes.ts';
 import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
+import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
+import { draftChat, type ChatPayload } from './chat-reply.ts';
 
 /** How long an answer is tried. */
 const SEND_FOR_MS = 24 * 3600 * 1000;
 
 /** What a reply's command row holds. */
-export interface ReplyPayload {
-  readonly text?: string | null;
-  readonly html?: string | null;
-  readonly to?: readonly MailAddress[];
-  readonly cc?: readonly MailAddress[];
-  readonly attachments?: readonly string[];
-  /** The message answered; default the customer's latest. */
+export interface ReplyPayload extends ChatPayload {
+  /** The message answered; default the customer's latest, which is then not quoted. */
   readonly in_reply_to?: string | null;
   /** Provider or channel to send by; default the ticket's channel. */
   readonly channel?: string | null;
@@ -51,6 +57,8 @@ export interface CommandWork {
   readonly keys: KeyRing;
   /** Whether channels of this provider send. */
   readonly canSend: (provider: string) => boolean;
+  /** Of a provider whose channels are chats. */
+  readonly chatOf: (provider: string) => ChatCapability<unknown> | undefined;
   /** Domain of our Message-IDs where the channel has no address. */
   readonly fallbackDomain: string;
 }
@@ -187,19 +195,8 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
       'unknown_message',
       `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
     );
-  const to = payload.to?.length
-    ? payload.to
-    : await recipients(
-        work,
-        answered && answeredTo(answered.body as unknown as Answered, answered.routing),
-      );
-  if (to.length === 0)
-    return refused(
-      work,
-      422,
-      'no_recipient',
-      'Nobody is left to answer: the customer has no address that mail can be sent to. Give one in "to".',
-    );
+  const draft = await draftOf(work, channel, payload, answered);
+  if ('code' in draft) return refused(work, 422, draft.code, draft.detail);
   const id = newId('message', now.getTime());
   const messageId = mintMessageId({
     tenantId,
@@ -214,13 +211,8 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
     kind: 'message',
     status: 'queued',
     sender: { name: channel.name, address: channel.address ?? '' },
-    to,
-    cc: payload.cc ?? [],
-    subject: answerSubject(ticket.subject),
-    text: payload.text ?? null,
-    html: payload.html ?? null,
+    ...draft.written,
     messageId,
-    answered: answered && (answered.body as unknown as Message),
     now,
   });
   await insertWritten(tx, {
@@ -233,8 +225,9 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
     sendBy: new Date(now.getTime() + SEND_FOR_MS),
     now,
   });
-  await rememberMessageId(tx, tenantId, ticket.id, messageId);
-  await attachTo(tx, id, payload.attachments ?? []);
+  if (draft.party) await talkOn(tx, channel.id, draft.party, ticket);
+  else await rememberMessageId(tx, tenantId, ticket.id, messageId);
+  await attachTo(tx, id, draft.attachments);
   const after = await changeTicket(context, {
     ticket,
     said: { by: 'agent', messages: 1, text: body.content },
@@ -242,6 +235,91 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
     action: 'message.queued',
   });
   return done(after, id);
+}
+
+interface Draft {
+  readonly written: Pick<
+    WrittenMessage,
+    'to' | 'cc' | 'subject' | 'text' | 'html' | 'answered' | 'specific'
+  >;
+  readonly attachments: readonly string[];
+  /** Only on a chat. */
+  readonly party: Party | null;
+}
+
+async function draftOf(
+  work: CommandWork,
+  channel: { readonly id: string; readonly provider: string },
+  payload: ReplyPayload,
+  answered: MessageRow | null,
+): Promise<Draft | Refusal> {
+  const chat = work.chatOf(channel.provider);
+  return chat === undefined
+    ? draftMail(work, payload, answered)
+    : chatDraft(work, { channelId: channel.id, chat }, payload, answered);
+}
+
+async function chatDraft(
+  { context, ticket }: CommandWork,
+  place: { readonly channelId: string; readonly chat: ChatCapability<unknown> },
+  payload: ReplyPayload,
+  answered: MessageRow | null,
+): Promise<Draft | Refusal> {
+  const { tx, now } = context;
+  const isNamed = payload.in_reply_to != null;
+  const draft = await draftChat({ ...place, tx, ticket }, payload, isNamed ? answered : null, now);
+  if ('code' in draft) return draft;
+  const { to, text, quotes, specific, attachments, party } = draft;
+  const written = { to, cc: [], subject: null, text, html: null, specific };
+  return { written: { ...written, answered: quotedAs(quotes) }, attachments, party };
+}
+
+/** A chat threads by its vendor's ids. */
+function quotedAs(vendorId: string | null): Answered | null {
+  if (vendorId === null) return null;
+  const nobody = { sender: null, reply_to: [], to: [] };
+  return { direction: 'inbound', ...nobody, message_id: vendorId, references: [] };
+}
+
+async function draftMail(
+  work: CommandWork,
+  payload: ReplyPayload,
+  answered: MessageRow | null,
+): Promise<Draft | Refusal> {
+  const chatOnly = (['template', 'interactive', 'tag'] as const).find(
+    (part) => payload[part] !== undefined,
+  );
+  if (chatOnly)
+    return {
+      code: `${chatOnly}_not_supported`,
+      detail: `Mail has no "${chatOnly}"; write the text.`,
+    };
+  if ((payload.text ?? '').trim() === '' && (payload.html ?? '').trim() === '')
+    return { code: 'nothing_written', detail: 'Give "text" or "html".' };
+  const to = payload.to?.length
+    ? payload.to
+    : await recipients(
+        work,
+        answered && answeredTo(answered.body as unknown as Answered, answered.routing),
+      );
+  if (to.length === 0 || !to.every(({ address }) => isDeliverable(address)))
+    return {
+      code: 'no_recipient',
+      detail:
+        'Nobody is left to answer: the customer has no address that mail can be sent to. Give one in "to".',
+    };
+  return {
+    written: {
+      to,
+      cc: payload.cc ?? [],
+      subject: answerSubject(work.ticket.subject),
+      text: payload.text ?? null,
+      html: payload.html ?? null,
+      answered: answered && (answered.body as unknown as Message),
+    },
+    attachments: payload.attachments ?? [],
+    party: null,
+  };
 }
 
 async function recipients(work: CommandWork, answered: Answered | null): Promise<MailAddress[]> {

@@ -23,7 +23,7 @@ import { slaLateness, slaOccurrences } from '../telemetry/metrics.ts';
 const NOTIFY_FOR_MS = 4 * 3600 * 1000;
 
 export interface AnnounceContext extends ChangeContext {
-  /** Whether channels of this provider send. */
+  /** Whether channels of this provider send mail. */
   readonly canSend: (provider: string) => boolean;
 }
 

@@ -41,6 +41,9 @@ export function createTicketActivities(
 ): TicketActivities {
   const find = options.findProvider ?? findProvider;
   const canSend = (provider: string) => find(provider)?.sender !== undefined;
+  const chatOf = (provider: string) => find(provider)?.chat;
+  // Agents are reached by mail.
+  const canNotify = (provider: string) => canSend(provider) && chatOf(provider) === undefined;
   const fallbackDomain = new URL(deps.config.publicUrl).hostname;
 
   const applyOne = (context: ChangeContext, ticket: TicketRow, command: Command) => {
@@ -58,6 +61,7 @@ export function createTicketActivities(
         command,
         keys: deps.keys,
         canSend,
+        chatOf,
         fallbackDomain,
       });
       await storeResult(context.tx, command.id, result.outcome, context.now);
@@ -91,7 +95,7 @@ export function createTicketActivities(
 
     async applyDue(call) {
       return withTicket(deps, call, (context, ticket) =>
-        announceDue({ ...context, canSend }, ticket),
+        announceDue({ ...context, canSend: canNotify }, ticket),
       );
     },
 

@@ -216,6 +216,10 @@ export const Message = z
     account_name: z.string().meta({ examples: ['Support'] }),
     thread_id: z.string().nullable(),
     ...bodyShape,
+    error: z.object({ code: z.string(), detail: z.string() }).optional().meta({
+      description:
+        'Of what was sent: why it failed, in the vendor’s words where there are some, or what is conspicuous.',
+    }),
     attachments: z.array(MessageAttachment),
     metadata: z
       .object({

@@ -44,6 +44,8 @@ export interface WrittenMessage {
   readonly html: string | null;
   readonly messageId: string | null;
   readonly answered: Answered | null;
+  /** `metadata.platform_specific`; default what mail has there. */
+  readonly specific?: object;
   readonly now: Date;
 }
 
@@ -77,7 +79,7 @@ export function writtenMessage(written: WrittenMessage) {
     references: chainOf(answered),
     metadata: {
       service_specific_data: {},
-      platform_specific: { subject: written.subject, cc, bcc: [] },
+      platform_specific: written.specific ?? { subject: written.subject, cc, bcc: [] },
     },
   };
 }

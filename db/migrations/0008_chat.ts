@@ -27,6 +27,13 @@ const STATEMENTS = [
   // reactions: who marked it with what; kept beside the body, which a parser may make anew.
   `alter table messages add column reactions jsonb`,
   `create index messages_receipt_due on messages (tenant_id, receipt_due_at) where receipt_due_at is not null`,
+  `create function tenants_missing_receipts() returns setof text
+     language sql stable security definer set search_path = public, pg_temp as $$
+       select distinct tenant_id from messages where receipt_due_at < now() $$`,
+  `revoke all on function tenants_missing_receipts() from public`,
+  `grant execute on function tenants_missing_receipts() to postroom_app`,
+  // What an echo may be the echo of.
+  `create index messages_open_sends on messages (channel_id) where direction = 'outbound' and status in ('queued', 'uncertain')`,
   `alter table contacts add column time_zone text`,
   // One person's talk with one channel. window_ends_at: until then free text may be sent.
   `create table conversations (

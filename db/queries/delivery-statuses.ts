@@ -34,7 +34,7 @@ const RANK: Readonly<Record<string, number>> = {
 const EVENT: Readonly<Record<DeliveryStatus['status'], EventType | null>> = {
   sent: null,
   delivered: 'message.delivered',
-  read: null,
+  read: 'message.read',
   failed: 'message.failed',
   bounced: 'message.bounced',
   complained: 'message.complained',
@@ -206,6 +206,7 @@ async function raise(
       .set({
         status: one.status,
         error: RANK[one.status]! >= RANK['failed']! ? JSON.stringify(error) : null,
+        receipt_due_at: null,
       })
       .where('id', '=', messageId)
       .where('status', 'in', below)
@@ -216,7 +217,8 @@ async function raise(
     const type = EVENT[one.status];
     if (type === null || locked === null) continue;
     const [message] = await presentMessages(tx, [row]);
-    const data = type === 'message.delivered' ? { message } : { message, error };
+    const isTrouble = RANK[one.status]! >= RANK['failed']!;
+    const data = isTrouble ? { message, error } : { message };
     const [after] = await recordTicketEvents(tx, pending, [
       { ticket: locked, events: [{ type, data }] },
     ]);

@@ -169,6 +169,7 @@ export async function requesterAddress(tx: Tx, contactId: string): Promise<MailA
     .innerJoin('contact_addresses', 'contact_addresses.contact_id', 'contacts.id')
     .select(['contacts.name', 'contact_addresses.address'])
     .where('contacts.id', '=', contactId)
+    .where('contact_addresses.address', 'like', '%@%')
     .where(sql<boolean>`not contact_addresses.address = any(contacts.undeliverable)`)
     .orderBy('contact_addresses.address')
     .limit(1)
@@ -277,11 +278,13 @@ export async function setSendPhase(
 }
 
 export interface Ending {
-  readonly status: 'sent' | 'failed' | 'uncertain';
+  readonly status: 'accepted' | 'sent' | 'failed' | 'uncertain';
   readonly providerMessageId?: string | null;
   /** Under which it reached the customer, where that is not the id we gave it. */
   readonly messageId?: string;
   readonly error?: { readonly code: string; readonly detail: string } | null;
+  /** By when the vendor is to have said something of it. */
+  readonly receiptDueAt?: Date;
 }
 
 /**
@@ -322,6 +325,7 @@ export async function endSending(
       send_fence: sql`send_fence + 1`,
       ...(end.providerMessageId ? { provider_message_id: end.providerMessageId } : {}),
       error: end.error ? JSON.stringify(end.error) : null,
+      receipt_due_at: end.receiptDueAt ?? null,
     })
     .where('id', '=', messageId)
     .returning(MESSAGE_COLUMNS)

@@ -124,6 +124,7 @@ test('a message goes from sent to delivered to read, once each, with its events'
   expect(await eventsOf(sent)).toEqual([
     ['message.sent', 'sent'],
     ['message.delivered', 'delivered'],
+    ['message.read', 'read'],
   ]);
 });
 
