@@ -296,8 +296,8 @@ export async function graphSimulator({
   });
   url = simulator.url;
   const { faults } = simulator;
-  return {
-    ...simulator,
+  // The simulator itself, since its lists grow.
+  return Object.assign(simulator, {
     // What is behind fails as often.
     faults: {
       failNext: (fault, count) => faults.failNext(fault, count),
@@ -309,7 +309,7 @@ export async function graphSimulator({
         faults.clear();
         services.faults.clear();
       },
-    },
+    } satisfies Faults,
     batched: services,
     batching,
     consent,
@@ -321,11 +321,11 @@ export async function graphSimulator({
     mailboxes,
     mailbox,
     deliver,
-    keepMessageIds: (kept) => void (messageIds.kept = kept),
-    trickle: (parts, ms) => void Object.assign(pace, { parts, ms }),
+    keepMessageIds: (kept: typeof messageIds.kept) => void (messageIds.kept = kept),
+    trickle: (parts: number, ms: number) => void Object.assign(pace, { parts, ms }),
     refuseNextSend: () => void (refusals += 1),
     sent: () => sentMails,
-  };
+  });
 }
 
 /** Graph waits longer for what hangs than a test does; what it says then is said of a connection that breaks, too. */

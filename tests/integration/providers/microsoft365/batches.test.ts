@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { StoredLimits } from '../../../../db/account-limits.ts';
 import { ProviderFailure } from '../../../../domain/failure.ts';
+import { Graph } from '../../../../providers/microsoft365/client.ts';
 import { microsoft365 } from '../../../../providers/microsoft365/provider.ts';
 import type { FetchedBatch } from '../../../../providers/contract.ts';
 import type { FaultKind } from '../../../../simulators/contract.ts';
@@ -81,6 +82,21 @@ describe('mails that are read together', () => {
     expect(alone()).toHaveLength(3);
     // How large they are is asked in two, and 27 come in two.
     expect(batches()).toHaveLength(4);
+  });
+
+  it('may have a cursor from before files were asked about: then all are asked how large they are', async () => {
+    const call = given.call();
+    const { cursor } = await drain(call);
+    const { of } = cursor as { of: string };
+    const answer = await new Graph(call).ask<{ '@odata.deltaLink': string }>({
+      method: 'GET',
+      path: `${of}/messages/delta?changeType=created&$select=id,receivedDateTime,isDraft`,
+    });
+    for (let n = 1; n <= 20; n += 1) deliverFile(n, n === 7 ? 2 * MB : 20 * KB);
+    const link = new URL(answer['@odata.deltaLink']).search;
+    const read = await drain(call, { ...(cursor as object), link });
+    expect(read.subjects).toEqual(subjects(1, 20));
+    expect([batches().length, alone().length]).toEqual([2, 1]);
   });
 
   it('come by themselves after all where they are larger together than was to be expected', async () => {
