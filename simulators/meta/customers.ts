@@ -157,6 +157,8 @@ export class Customers {
     if ('unsend' in words)
       return { field: 'messages', event: { message: { mid: words.unsend, is_deleted: true } } };
     const files = 'files' in words ? words.files : [];
+    const held = files.map((file) => this.#world.media.add({ ...file, owner: page.id }));
+    if (held.length > 0) page.files.set(mid, held);
     const quickReply = 'quickReply' in words ? words.quickReply : undefined;
     return {
       field: 'messages',
@@ -167,15 +169,14 @@ export class Customers {
           ...(quickReply !== undefined && { quick_reply: { payload: quickReply } }),
           ...(words.quotes !== undefined && { reply_to: { mid: words.quotes } }),
           ...(files.length > 0 && {
-            attachments: files.map((file) => this.#attachment(page, file)),
+            attachments: files.map(({ kind }, place) => this.#attachment(kind, held[place]!)),
           }),
         },
       },
     };
   }
 
-  #attachment(page: SimPage, { kind, bytes, contentType, filename }: CustomerFile): object {
-    const media = this.#world.media.add({ bytes, contentType, owner: page.id, filename });
+  #attachment(kind: CustomerFile['kind'], media: SimMedia): object {
     const type = kind === 'document' ? 'file' : kind === 'sticker' ? 'image' : kind;
     return {
       type,

@@ -80,6 +80,13 @@ const messenger = describedByHand(
       body: z.union([subscription, z.instanceof(Buffer)]),
     },
     'DELETE /{version}/{node}/subscribed_apps': { query: plain },
+    'GET /{version}/{node}/conversations': {
+      query: z.strictObject({
+        ...withFields.shape,
+        platform: z.enum(['messenger', 'instagram']).optional(),
+        limit: z.string().optional(),
+      }),
+    },
     'GET /{version}/{node}': { query: withFields },
   },
 );

@@ -3,6 +3,7 @@ import { may, noSuchNode } from './access.ts';
 import { graphError } from './errors.ts';
 import { sendMessenger, uploadAttachment, type MessengerParts } from './messenger-sending.ts';
 import { picked } from './paging.ts';
+import type { SimMedia } from './media-store.ts';
 import type { SimPage, SimToken } from './world.ts';
 
 /** The Messenger Platform under a version; requests are signed in already. */
@@ -63,14 +64,38 @@ export function messengerRoutes(api: Router, parts: MessengerParts): void {
     found.fields.clear();
     response.json({ success: true });
   });
+  api.get('/:node/conversations', (request, response) => {
+    const found = page(request, response, 'pages_messaging');
+    if (found) response.json({ data: [] });
+  });
   api.get('/:node', (request, response) => {
     const token = response.locals['token'] as SimToken; // set when it signed in
     const { node } = request.params;
     const own = [...world.pages.values()].find((one) => one.token === token);
+    const files = own?.files.get(node);
+    if (files) return void response.json(shownFiles(node, files, parts.mediaUrl));
     if (own && node !== 'me' && node !== own.id) return profile(own, node, request, response);
     const found = page(request, response, 'pages_show_list');
     if (found) response.json(picked(request, { id: found.id, name: found.name }));
   });
+}
+
+/** https://developers.facebook.com/docs/graph-api/reference/message/attachments */
+function shownFiles(
+  mid: string,
+  files: readonly SimMedia[],
+  link: (media: SimMedia) => string,
+): object {
+  const data = files.map((media) => {
+    const { id, contentType, bytes, filename } = media;
+    const url = link(media);
+    const common = { id, mime_type: contentType, name: filename ?? id, size: bytes.length };
+    if (contentType.startsWith('image/')) return { ...common, image_data: { url } };
+    return contentType.startsWith('video/')
+      ? { ...common, video_data: { url } }
+      : { ...common, file_url: url };
+  });
+  return { attachments: { data }, id: mid };
 }
 
 /** https://developers.facebook.com/docs/messenger-platform/identity/user-profile */

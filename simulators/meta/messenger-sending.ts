@@ -68,6 +68,7 @@ export async function sendMessenger(
   const { attachment, attachments, ...rest } = body.message ?? {};
   const media: SimMedia[] = [];
   for (const one of [attachment ?? [], attachments ?? []].flat()) {
+    if (one.type === 'template') continue; // cards and buttons hold no file
     const held = await heldFile(world, page, one, file);
     if ('code' in held) return graphError(response, held);
     media.push(held);
@@ -90,6 +91,7 @@ export async function sendMessenger(
     app_id: Number(page.app.id),
     ...(rest.text !== undefined && { text: rest.text }),
     ...(rest.metadata !== undefined && { metadata: rest.metadata }),
+    ...(attachment?.type === 'template' && { attachments: [attachment] }),
     ...(media.length > 0 && {
       attachments: media.map((one) => ({
         type: attachment?.type ?? attachments?.[0]?.type ?? 'file',

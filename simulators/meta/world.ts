@@ -1,6 +1,6 @@
 import { newNodeId, newToken } from './ids.ts';
 import type { Refusal } from './errors.ts';
-import { MediaStore } from './media-store.ts';
+import { MediaStore, type SimMedia } from './media-store.ts';
 
 /** An app at Meta: it has one secret, and calls one address for all accounts that it looks after. */
 export interface SimApp {
@@ -103,6 +103,8 @@ export interface SimPage extends SimLine {
   /** Webhook fields the page is subscribed to by the app; empty: not subscribed. */
   readonly fields: Set<string>;
   readonly people: Map<string, { readonly first: string; readonly last: string }>;
+  /** Files of what was written to the page, by message. */
+  readonly files: Map<string, readonly SimMedia[]>;
 }
 
 const WHATSAPP_PERMISSIONS = ['whatsapp_business_messaging', 'whatsapp_business_management'];
@@ -200,6 +202,7 @@ export class World {
       name: 'Postroom Page',
       fields: new Set(),
       people: new Map(),
+      files: new Map(),
       ...given,
     };
     this.pages.set(page.id, page);
