@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { ProviderFailure } from '../domain/failure.ts';
 import { normalizeAddress } from '../domain/mail/addresses.ts';
 import { DoorRefusal, type DoorRequest } from './contract.ts';
 import {
@@ -127,6 +128,11 @@ export function jsonOrUndefined(text: string): unknown {
   } catch {
     return undefined; // the schema says what was wanted
   }
+}
+
+/** The vendor is to be asked, and there is nothing to log in with. @param detail what is missing and where it is set */
+export function noApiKey(detail: string): ProviderFailure {
+  return new ProviderFailure({ code: 'channel.no_api_key', class: 'give_up', message: detail });
 }
 
 /** What an admin should know of a channel that can't answer. */

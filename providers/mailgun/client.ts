@@ -1,4 +1,5 @@
 import { ProviderFailure } from '../../domain/failure.ts';
+import { noApiKey } from '../cloud-mail.ts';
 import type { ProviderCall } from '../contract.ts';
 import type { Vendor, VendorRequest } from '../vendor-http.ts';
 import type { MailgunSettings } from './manifest.ts';
@@ -16,11 +17,7 @@ export function baseUrl({ base_url: base, region }: MailgunSettings): string {
 /** Basic authentication as user `api`. @throws ProviderFailure `channel.no_api_key` */
 export function authorization({ api_key: key }: MailgunSettings): string {
   if (key !== undefined) return `Basic ${Buffer.from(`api:${key}`).toString('base64')}`;
-  throw new ProviderFailure({
-    code: 'channel.no_api_key',
-    class: 'give_up',
-    message: 'This channel has no key for Mailgun’s API: set "api_key" in its settings.',
-  });
+  throw noApiKey('This channel has no key for Mailgun’s API: set "api_key" in its settings.');
 }
 
 /** The domain that mail is sent from, as a part of a path. @throws ProviderFailure `channel.no_domain` */

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { ProviderFailure } from '../../domain/failure.ts';
-import { jsonOrUndefined } from '../cloud-mail.ts';
+import { jsonOrUndefined, noApiKey } from '../cloud-mail.ts';
 import type { ProviderCall } from '../contract.ts';
 import type { Vendor, VendorAnswer, VendorRequest } from '../vendor-http.ts';
 import type { PostmarkSettings } from './manifest.ts';
@@ -21,12 +20,9 @@ export function apiRequest(
   body?: object,
 ): VendorRequest {
   if (key === undefined)
-    throw new ProviderFailure({
-      code: 'channel.no_api_key',
-      class: 'give_up',
-      message:
-        'This channel can’t send: set "api_key" (the API token of the Postmark server) in its settings.',
-    });
+    throw noApiKey(
+      'This channel can’t send: set "api_key" (the API token of the Postmark server) in its settings.',
+    );
   return {
     method,
     url: `${base.replace(/\/+$/, '')}${path}`,

@@ -1,4 +1,4 @@
-import { ProviderFailure } from '../../domain/failure.ts';
+import { noApiKey } from '../cloud-mail.ts';
 import type { ProviderCall } from '../contract.ts';
 import type { Vendor, VendorRequest } from '../vendor-http.ts';
 import type { SendgridSettings } from './manifest.ts';
@@ -20,11 +20,9 @@ export function apiRequest(
   body?: object,
 ): VendorRequest {
   if (key === undefined)
-    throw new ProviderFailure({
-      code: 'channel.no_api_key',
-      class: 'give_up',
-      message: 'This channel can’t send: set "api_key" (with Mail Send access) in its settings.',
-    });
+    throw noApiKey(
+      'This channel can’t send: set "api_key" (with Mail Send access) in its settings.',
+    );
   return {
     method: 'POST',
     url: `${(base ?? HOSTS[region]).replace(/\/+$/, '')}${path}`,

@@ -1,5 +1,5 @@
 import { AwsV4Signer } from 'aws4fetch';
-import { ProviderFailure } from '../../domain/failure.ts';
+import { noApiKey } from '../cloud-mail.ts';
 import type { ProviderCall } from '../contract.ts';
 import type { Vendor, VendorRequest } from '../vendor-http.ts';
 import type { SesSettings } from './manifest.ts';
@@ -27,12 +27,9 @@ export async function signedRequest(
   request: { service: 'ses' | 's3'; method: string; url: string; body?: object },
 ): Promise<VendorRequest> {
   if (accessKeyId === undefined || secretAccessKey === undefined)
-    throw new ProviderFailure({
-      code: 'channel.no_api_key',
-      class: 'give_up',
-      message:
-        'This channel has no key for AWS: set "access_key_id" and "secret_access_key" in its settings.',
-    });
+    throw noApiKey(
+      'This channel has no key for AWS: set "access_key_id" and "secret_access_key" in its settings.',
+    );
   const { service, method, url } = request;
   const body = request.body && JSON.stringify(request.body);
   const signer = new AwsV4Signer({
