@@ -12,11 +12,15 @@ const MOST_ANSWER_BYTES = 8 * 1024 * 1024;
 const LONGER = 2;
 const PERMISSION = 'Mail.Read';
 
+/** Where so many brought nothing, nor did any other, the rest of a batch is not asked for. */
+const ENOUGH = 2;
+
 /**
  * What came of one of several requests: its body; `gone` where nothing is there; `alone` where it is to be asked for
- * by itself; or why nothing can be asked for now.
+ * by itself, and `refused` where Graph, besides, would say the same of it in every batch; or why nothing can be asked
+ * for now.
  */
-export type Brought = { readonly body: unknown } | 'gone' | 'alone' | ProviderFailure;
+export type Brought = { readonly body: unknown } | 'gone' | 'alone' | 'refused' | ProviderFailure;
 
 const Part = z.object({
   id: z.string(),
@@ -43,7 +47,6 @@ class Asking {
   readonly #graph: Graph;
   readonly #paths: readonly string[];
   readonly #brought = new Map<number, Brought>();
-  #refused = 0;
 
   constructor(graph: Graph, paths: readonly string[]) {
     this.#graph = graph;
@@ -56,10 +59,7 @@ class Asking {
   }
 
   brought(): Brought[] {
-    const all = this.#paths.map((_path, place) => this.#brought.get(place)!); // decided, each
-    const isOfUse = all.some((one) => one === 'gone' || (typeof one === 'object' && 'body' in one));
-    if (this.#refused > 0 && !isOfUse) this.#graph.isBatching = false;
-    return all;
+    return this.#paths.map((_path, place) => this.#brought.get(place)!); // decided, each
   }
 
   async round(): Promise<void> {
@@ -122,6 +122,9 @@ class Asking {
     if (this.#brought.size === before)
       throw held?.error ?? new GraphError(502, 'A batch was answered without its parts.');
     if (held?.failure.retryAfterMs !== undefined) await this.#pause(held.failure);
+    // Each that fails keeps those behind it from being done: twenty that fail would take twenty batches.
+    const isOfUse = [...this.#brought.values()].some((one) => one !== 'alone' && one !== 'refused');
+    if (this.#brought.size >= ENOUGH && !isOfUse) this.#decideRest('alone');
   }
 
   async #pause(failure: ProviderFailure): Promise<void> {
@@ -131,9 +134,8 @@ class Asking {
   }
 
   #decide(place: number, { code, class: kind }: ProviderFailure): void {
-    const isGone = code === 'microsoft365.not_found';
-    if (kind === 'give_up' && !isGone) this.#refused += 1;
-    this.#brought.set(place, isGone ? 'gone' : 'alone');
+    if (code === 'microsoft365.not_found') this.#brought.set(place, 'gone');
+    else this.#brought.set(place, kind === 'give_up' ? 'refused' : 'alone');
   }
 }
 

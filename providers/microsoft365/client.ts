@@ -46,6 +46,8 @@ export class Graph {
   readonly call: Microsoft365Call;
   /** Whether several requests are sent in one; false from the first time that this brought nothing. */
   isBatching = true;
+  /** Whether mails are asked how large they are; false from the first time that this was refused. */
+  isMeasuring = true;
   readonly #client: Client;
 
   constructor(call: Microsoft365Call) {

@@ -3,6 +3,7 @@ import { ProviderFailure } from '../../domain/failure.ts';
 import { askTogether, MOST_TOGETHER } from './batch.ts';
 import type { Graph } from './client.ts';
 import type { ListedMail } from './listing.ts';
+import { mailPath } from './mail.ts';
 
 /** A mail larger than this is transferred by itself. */
 const SMALL_BYTES = 1024 * 1024;
@@ -13,6 +14,8 @@ const USUAL_BYTES = 64 * 1024;
 const UNKNOWN_BYTES = 4 * 1024 * 1024;
 /** Asking how large so many are costs no more requests than reading them does. */
 const WORTH_ASKING = 3;
+/** Batches of questions, as of mails. */
+const AT_ONCE = 3;
 
 /** Mails that are read in one request. */
 export interface Reading {
@@ -52,18 +55,34 @@ async function sizesOf(
   const sizes = new Map(mails.filter(isPlain).map(({ id }) => [id, USUAL_BYTES]));
   const unknown = mails.filter((mail) => !isPlain(mail));
   if (unknown.length < WORTH_ASKING) return sizes;
-  for (let from = 0; from < unknown.length && graph.isBatching; from += MOST_TOGETHER) {
-    const some = unknown.slice(from, from + MOST_TOGETHER);
-    const brought = await askTogether(
-      graph,
-      some.map(({ id }) => `${graph.mailbox}/messages/${encodeURIComponent(id)}?${SIZE}`),
+  for (let from = 0; from < unknown.length; from += MOST_TOGETHER * AT_ONCE) {
+    const some = unknown.slice(from, from + MOST_TOGETHER * AT_ONCE);
+    const parts = Array.from({ length: Math.ceil(some.length / MOST_TOGETHER) }, (_, n) =>
+      some.slice(n * MOST_TOGETHER, (n + 1) * MOST_TOGETHER),
     );
-    for (const [n, one] of brought.entries()) {
-      if (one instanceof ProviderFailure) throw one;
-      const size = typeof one === 'object' ? sizeIn(one.body) : undefined;
-      if (size !== undefined) sizes.set(some[n]!.id, size);
-    }
+    for (const measured of await Promise.all(parts.map((part) => measure(graph, part))))
+      for (const [id, size] of measured) sizes.set(id, size);
   }
+  return sizes;
+}
+
+/** Those that Graph tells the size of. */
+async function measure(
+  graph: Graph,
+  mails: readonly ListedMail[],
+): Promise<readonly [string, number][]> {
+  if (!graph.isBatching || !graph.isMeasuring) return [];
+  const brought = await askTogether(
+    graph,
+    mails.map((mail) => `${mailPath(graph, mail)}?${SIZE}`),
+  );
+  const sizes: [string, number][] = [];
+  for (const [n, one] of brought.entries()) {
+    if (one instanceof ProviderFailure) throw one;
+    const size = typeof one === 'object' ? sizeIn(one.body) : undefined;
+    if (size !== undefined) sizes.push([mails[n]!.id, size]);
+  }
+  if (sizes.length === 0) graph.isMeasuring = false;
   return sizes;
 }
 

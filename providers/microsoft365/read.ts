@@ -1,6 +1,6 @@
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { FetchedItem } from '../contract.ts';
-import { askTogether } from './batch.ts';
+import { askTogether, type Brought } from './batch.ts';
 import type { Graph } from './client.ts';
 import type { ListedMail } from './listing.ts';
 import { broughtMail, mailPath, readMail } from './mail.ts';
@@ -133,14 +133,10 @@ async function readTogether(
     graph,
     mails.map((mail) => `${mailPath(graph, mail)}/$value`),
   );
-  const bodies = answers.filter((one) => typeof one === 'object' && 'body' in one);
-  const brought = new Map(
-    answers.map((one, n) => [
-      mails[n]!.id,
-      typeof one === 'object' && 'body' in one ? mimeOf(one.body) : one,
-    ]),
-  );
-  if (bodies.length > 0 && [...brought.values()].every((one) => !Buffer.isBuffer(one)))
+  const brought = new Map(answers.map((one, n) => [mails[n]!.id, mimeIn(one)]));
+  const results = [...brought.values()];
+  // It will not come in the next batch either.
+  if (results.includes('refused') && !results.some((one) => Buffer.isBuffer(one)))
     graph.isBatching = false;
   return async (mail) => {
     const one = brought.get(mail.id);
@@ -156,12 +152,14 @@ async function readTogether(
 /**
  * MIME within JSON. Graph gives what is no JSON in base64; where it came as text (as OData has it for `text/plain`,
  * https://docs.oasis-open.org/odata/odata-json-format/v4.01/odata-json-format-v4.01.html#sec_BatchRequest), only ASCII
- * is sure to be as it was. `alone` for anything else.
+ * is sure to be as it was.
  */
-function mimeOf(body: unknown): Buffer | 'alone' {
-  if (typeof body !== 'string' || body === '') return 'alone';
+function mimeIn(one: Brought): Exclude<Brought, { body: unknown }> | Buffer {
+  if (typeof one === 'string' || one instanceof ProviderFailure) return one;
+  const { body } = one;
+  if (typeof body !== 'string' || body === '') return 'refused';
   // A mail has a colon in its first line, and base64 none.
   if (/^[\w+/-]+={0,2}$/.test(body)) return Buffer.from(body, 'base64');
   // oxlint-disable-next-line no-control-regex
-  return /^[\0-\x7f]*$/.test(body) ? Buffer.from(body) : 'alone';
+  return /^[\0-\x7f]*$/.test(body) ? Buffer.from(body) : 'refused';
 }

@@ -129,6 +129,17 @@ describe('where Graph words MIME, or refuses batches, in its own way', () => {
     expect([batches().length, alone().length]).toEqual([1, 1]);
   });
 
+  it('reads mails with files by themselves where it does not tell how large they are', async () => {
+    const match = /\/messages\/[^/]+$/;
+    given.simulator.batched.faults.failNext({ kind: 'server_error', match }, 1000);
+    for (let n = 1; n <= 40; n += 1) deliverFile(n, 20 * KB);
+    for (let n = 41; n <= 60; n += 1) deliverFile(n, 20 * KB, 'inline');
+    const read = await drain(given.call());
+    expect(read.subjects).toEqual(subjects(1, 60));
+    expect(alone()).toHaveLength(40);
+    expect(batches().length).toBeLessThanOrEqual(5);
+  });
+
   it('reads one by one after the first refusal', async () => {
     given.simulator.batching.isOn = false;
     given.deliver(1, 60);
