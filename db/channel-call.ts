@@ -78,6 +78,7 @@ export function doorAddress(
   { manifest, door }: ChannelProvider,
   channelId: string,
 ): string {
-  const ofAll = `${publicUrl}/ingress/${manifest.name}`;
-  return door?.accounts ? ofAll : `${ofAll}/${channelId}`;
+  return door?.accounts
+    ? `${publicUrl}/ingress/${door.sharedAs ?? manifest.name}`
+    : `${publicUrl}/ingress/${manifest.name}/${channelId}`;
 }

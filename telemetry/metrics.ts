@@ -19,6 +19,13 @@ export const doorRefusals = new Counter({
   registers: [registry],
 });
 
+export const doorStrangers = new Counter({
+  name: 'postroom_door_strangers_total',
+  help: 'Accounts that a vendor’s authentic calls spoke of at a shared door, and that no channel has.',
+  labelNames: ['door'],
+  registers: [registry],
+});
+
 export const sourcesAccepted = new Counter({
   name: 'postroom_door_sources_total',
   help: 'Sources that a door stored and said yes to.',

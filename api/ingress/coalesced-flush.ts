@@ -10,6 +10,7 @@ export class CoalescedFlush {
   readonly #log: Logger;
   readonly #waiting = new Map<string, PendingWork>();
   readonly #underWay = new Map<string, Promise<void>>();
+  readonly #others = new Set<Promise<void>>();
 
   constructor(relay: Relay, log: Logger) {
     this.#relay = relay;
@@ -23,9 +24,15 @@ export class CoalescedFlush {
     if (!this.#underWay.has(channelId)) this.#underWay.set(channelId, this.#run(channelId));
   }
 
+  /** What no later work stands for. Returns at once. */
+  addOther(work: PendingWork): void {
+    const handingOver = this.#flush(work).finally(() => this.#others.delete(handingOver));
+    this.#others.add(handingOver);
+  }
+
   /** When everything added has been handed over, or left to the drain. */
   async settled(): Promise<void> {
-    await Promise.all(this.#underWay.values());
+    await Promise.all([...this.#underWay.values(), ...this.#others]);
   }
 
   async #run(channelId: string): Promise<void> {
@@ -33,13 +40,17 @@ export class CoalescedFlush {
       const work = this.#waiting.get(channelId);
       if (!work) break;
       this.#waiting.delete(channelId);
-      try {
-        await this.#relay.flush(work);
-      } catch (error) {
-        this.#log.error({ err: error }, 'a nudge is left to the drain');
-      }
+      await this.#flush(work);
     }
     this.#underWay.delete(channelId);
+  }
+
+  async #flush(work: PendingWork): Promise<void> {
+    try {
+      await this.#relay.flush(work);
+    } catch (error) {
+      this.#log.error({ err: error }, 'a nudge is left to the drain');
+    }
   }
 }
 

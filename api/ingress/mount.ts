@@ -1,17 +1,26 @@
 import type { ErrorRequestHandler, Express, RequestHandler } from 'express';
-import { findProvider } from '../../providers/registry.ts';
+import type { ChannelProvider } from '../../providers/contract.ts';
+import { providers } from '../../providers/registry.ts';
 import { doorAnswered } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
+import { CoalescedFlush } from './coalesced-flush.ts';
 import { rawMailDoor } from './raw-mail.ts';
 import { realTimeDoor, realTimeDoors, wholeMail } from './real-time-door.ts';
-import { onlySharedDoors, sharedDoor } from './shared-door.ts';
-import { vendorDoor, wholeBody } from './vendor-door.ts';
+import { sharedDoor, sharedDoors } from './shared-door.ts';
+import { doorOf, vendorDoor, wholeBody, type FindProvider } from './vendor-door.ts';
 
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
-export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): void {
-  const vendor = [measured(find), wholeBody(deps, find), vendorDoor(deps, find)] as const;
+export function mountIngress(app: Express, deps: ApiDeps, all = providers): void {
+  const find = findAmong(all);
+  const shared = sharedDoors(all);
+  const flush = new CoalescedFlush(deps.relay, deps.log);
+  const vendor = [
+    measured(find),
+    wholeBody(deps, '/ingress/{provider}/{channel_id}', (name) => [doorOf(name, find).door]),
+    vendorDoor(deps, find, flush, shared),
+  ] as const;
   app.post('/ingress/mime/:channelId', measured(find), rawMailDoor(deps));
   for (const door of realTimeDoors()) {
     const paths = [`/ingress/${door.name}`, ...(door.aliases ?? [])];
@@ -20,20 +29,31 @@ export function mountIngress(app: Express, deps: ApiDeps, find = findProvider): 
   }
   app.get('/ingress/:provider/:channelId', ...vendor);
   app.post('/ingress/:provider/:channelId', ...vendor);
-  const shared = [
-    onlySharedDoors(find),
-    measured(find),
-    wholeBody(deps, find, '/ingress/{provider}'),
-    sharedDoor(deps, find),
-  ] as const;
-  app.get('/ingress/:provider', ...shared);
-  app.post('/ingress/:provider', ...shared);
+  for (const one of shared.values()) {
+    const aliases = one.members.flatMap(({ provider: { manifest }, door }) =>
+      door.sharedAs === undefined ? (manifest.aliases ?? []) : [],
+    );
+    const paths = [one.name, ...aliases].map((name) => `/ingress/${name}`);
+    const handlers = [
+      measured(find, one.name),
+      wholeBody(deps, paths[0]!, () => one.members.map(({ door }) => door)),
+      sharedDoor(deps, one, flush),
+    ] as const;
+    app.get(paths, ...handlers);
+    app.post(paths, ...handlers);
+  }
   app.use('/ingress', askAgainLater(deps));
+}
+
+/** By name or alias. */
+function findAmong(all: readonly ChannelProvider[]): FindProvider {
+  return (name) =>
+    all.find(({ manifest }) => manifest.name === name || manifest.aliases?.includes(name));
 }
 
 /** Doors that don't exist are one label: a caller's guess is no name. */
 function measured<Params extends object>(
-  find: typeof findProvider,
+  find: FindProvider,
   fixed = 'mime',
 ): RequestHandler<Params> {
   return (req, res, next) => {

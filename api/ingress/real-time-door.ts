@@ -18,7 +18,7 @@ import { sourcesAccepted, sourcesFiltered } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { invalid, Problem } from '../problem.ts';
 import { refused, refuseStopped } from './channel.ts';
-import { doorRequest } from './vendor-door.ts';
+import { doorRequest } from './door-call.ts';
 
 /** How long a caller waits for what becomes of its mail; then it is told that it is stored. */
 const PROCESS_MS = 8_000;

@@ -1,5 +1,9 @@
 import type { RequestHandler } from 'express';
-import { channelsOfProvider, resolveAccount } from '../../db/queries/channel-resolve.ts';
+import {
+  channelsOfProvider,
+  resolveAccount,
+  type ChannelPlace,
+} from '../../db/queries/channel-resolve.ts';
 import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
 import {
   DoorRefusal,
@@ -9,127 +13,170 @@ import {
   type DoorRequest,
   type ProviderCall,
 } from '../../providers/contract.ts';
+import { doorStrangers } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
-import {
-  answer,
-  believedCall,
-  doorRequest,
-  receive,
-  refusal,
-  store,
-  type FindProvider,
-} from './vendor-door.ts';
+import type { CoalescedFlush } from './coalesced-flush.ts';
+import { answer, believedCall, doorRequest, receive, refusal, store } from './door-call.ts';
 
-/** A call that names no account of ours is held against the settings of so many channels. */
+/** A call that names no account of ours is held against the settings of so many channels of each provider. */
 const MOST_WITNESSES = 20;
 
-interface SharedDoor {
+/** One address that vendors call for all accounts of one or several providers. */
+export interface SharedDoor {
+  /** Under `/ingress/`. */
+  readonly name: string;
+  readonly members: readonly Member[];
+}
+
+interface Member {
   readonly provider: ChannelProvider;
   readonly door: DoorCapability<unknown>;
   readonly accounts: (request: DoorRequest) => readonly string[];
 }
 
-interface Believed {
+/** A channel of which a call may speak. */
+interface Named {
+  readonly member: Member;
   readonly channel: LoadedChannel;
+}
+
+interface Believed extends Named {
   readonly call: ProviderCall<unknown>;
 }
 
-/** Lets on only what is called at the one door of a vendor; other addresses of this form are others' doors. */
-export function onlySharedDoors(find: FindProvider): RequestHandler<{ provider: string }> {
-  return (req, _res, next) => next(sharedDoorOf(req.params.provider, find) ? undefined : 'route');
+export type SharedDoors = ReadonlyMap<string, SharedDoor>;
+
+/** By name. */
+export function sharedDoors(all: readonly ChannelProvider[]): SharedDoors {
+  const members = all.flatMap((provider) => {
+    const { door } = provider;
+    return door?.accounts ? [{ provider, door, accounts: door.accounts }] : [];
+  });
+  const byName = Map.groupBy(members, ({ provider }) => nameOf(provider));
+  return new Map([...byName].map(([name, theirs]) => [name, { name, members: theirs }]));
 }
 
-/**
- * The one door of a vendor that calls one address for all its accounts. A call claims to speak of accounts; it is
- * believed of each one by whose own channel's settings it is authentic, and of no other.
- */
+export function sharedDoorOf(provider: ChannelProvider, shared: SharedDoors) {
+  return shared.get(nameOf(provider));
+}
+
+function nameOf({ manifest, door }: ChannelProvider): string {
+  return door?.sharedAs ?? manifest.name;
+}
+
+/** The one door of vendors that call one address for all their accounts. */
 export function sharedDoor(
   deps: ApiDeps,
-  find: FindProvider,
-): RequestHandler<{ provider: string }> {
+  shared: SharedDoor,
+  flush: CoalescedFlush,
+): RequestHandler {
   return async (req, res) => {
-    const shared = sharedDoorOf(req.params.provider, find)!; // onlySharedDoors let it on
-    const request = doorRequest(req);
-    const claimed = claimedAccounts(shared, request);
-    const named = await channelsNamed(deps, shared, claimed);
-    const believed = await believers(
-      deps,
-      shared,
-      named.length > 0 ? named : await witnesses(deps, shared),
-      request,
-      named.length === 0,
-    );
-    // An authentic call of an account that is not ours (any more) is heard without effect: asked again, it would come for days.
-    const heard = claimed.length > 0 && named.length === 0 ? [] : believed;
-    let accepted = 0;
-    let told: DoorReceipt | undefined;
-    for (const { channel, call } of heard) {
-      if (channel.desiredState === 'stopped') continue;
-      const receipt = await receive(shared.provider, shared.door, call, request);
-      await store(deps, channel, receipt, request.receivedAt);
-      accepted += receipt.sources.length;
-      if (receipt.answer) told ??= receipt;
-    }
+    const { accepted, told } = await hear(deps, shared, flush, doorRequest(req));
     answer(res, told, accepted);
   };
 }
 
-function sharedDoorOf(name: string, find: FindProvider): SharedDoor | null {
-  const provider = find(name);
-  const door = provider?.door;
-  return provider && door?.accounts ? { provider, door, accounts: door.accounts } : null;
-}
-
-/** @throws Problem where the call can't be read */
-function claimedAccounts({ provider, accounts }: SharedDoor, request: DoorRequest): string[] {
-  try {
-    return [...new Set(accounts(request))];
-  } catch (error) {
-    if (!(error instanceof DoorRefusal)) throw error;
-    throw refusal(provider.manifest.name, error);
-  }
-}
-
-async function channelsNamed(
+/**
+ * A call claims to speak of accounts; it is believed of each one by whose own channel's settings it is authentic, and of
+ * no other. @throws Problem where none believes it
+ */
+export async function hear(
   deps: ApiDeps,
-  { provider }: SharedDoor,
-  accounts: readonly string[],
-): Promise<LoadedChannel[]> {
-  const found = await Promise.all(
-    accounts.map((account) => resolveAccount(deps.db, provider.manifest.name, account)),
+  shared: SharedDoor,
+  flush: CoalescedFlush,
+  request: DoorRequest,
+): Promise<{ accepted: number; told: DoorReceipt | undefined }> {
+  const claims = claimsOf(shared, request);
+  const named = (await Promise.all(claims.map((claim) => channelsNamed(deps, claim)))).flat();
+  const believed = await believers(
+    deps,
+    shared,
+    named.length > 0 ? named : await witnesses(deps, claims, shared),
+    request,
+    named.length === 0,
   );
-  return load(deps, found.flat());
+  const strangers = claims.length - new Set(named.map(({ account }) => account)).size;
+  if (strangers > 0) doorStrangers.inc({ door: shared.name }, strangers);
+  // An authentic call of an account that is not ours (any more) is heard without effect: asked again, it would come for days.
+  const heard = claims.length > 0 && named.length === 0 ? [] : believed;
+  let accepted = 0;
+  let told: DoorReceipt | undefined;
+  for (const { member, channel, call } of heard) {
+    if (channel.desiredState === 'stopped') continue;
+    const receipt = await receive(member.provider, member.door, call, request);
+    await store(deps, flush, channel, receipt, request.receivedAt);
+    accepted += receipt.sources.length;
+    if (receipt.answer) told ??= receipt;
+  }
+  return { accepted, told };
 }
 
-/** Channels whose settings may tell that a call is the vendor's: it names none, or one that we no longer have. */
-async function witnesses(deps: ApiDeps, { provider }: SharedDoor): Promise<LoadedChannel[]> {
-  return load(deps, await channelsOfProvider(deps.db, provider.manifest.name, MOST_WITNESSES));
+interface Claim {
+  readonly member: Member;
+  readonly account: string;
+}
+
+/** The accounts that a call says it speaks of, each once. @throws Problem where the call can't be read */
+function claimsOf({ members }: SharedDoor, request: DoorRequest): Claim[] {
+  return members.flatMap((member) => {
+    try {
+      return [...new Set(member.accounts(request))].map((account) => ({ member, account }));
+    } catch (error) {
+      if (!(error instanceof DoorRefusal)) throw error;
+      throw refusal(member.provider.manifest.name, error);
+    }
+  });
+}
+
+async function channelsNamed(deps: ApiDeps, { member, account }: Claim) {
+  const places = await resolveAccount(deps.db, member.provider.manifest.name, account);
+  return (await load(deps, member, places)).map((named) => ({ ...named, account }));
+}
+
+/**
+ * Channels whose settings may tell that a call is the vendor's: it names no account, or one that we no longer have; then
+ * only its own provider's are asked.
+ */
+async function witnesses(
+  deps: ApiDeps,
+  claims: readonly Claim[],
+  { members }: SharedDoor,
+): Promise<Named[]> {
+  const asked = claims.length > 0 ? new Set(claims.map(({ member }) => member)) : members;
+  const found = [...asked].map(async (member) => {
+    const { name } = member.provider.manifest;
+    return load(deps, member, await channelsOfProvider(deps.db, name, MOST_WITNESSES));
+  });
+  return (await Promise.all(found)).flat();
 }
 
 async function load(
   { db, keys }: ApiDeps,
-  refs: Awaited<ReturnType<typeof resolveAccount>>,
-): Promise<LoadedChannel[]> {
+  member: Member,
+  places: readonly ChannelPlace[],
+): Promise<Named[]> {
   const channels = await Promise.all(
-    refs.map(({ tenantId, channelId }) => loadChannel(db, keys, tenantId, channelId)),
+    places.map(({ tenantId, channelId }) => loadChannel(db, keys, tenantId, channelId)),
   );
-  return channels.filter((channel) => channel !== null);
+  return channels.filter((channel) => channel !== null).map((channel) => ({ member, channel }));
 }
 
 /** Those by whose settings the call is authentic. @throws Problem where there is none: never a yes to a stranger */
 async function believers(
   deps: ApiDeps,
-  { provider, door }: SharedDoor,
-  channels: readonly LoadedChannel[],
+  shared: SharedDoor,
+  named: readonly Named[],
   request: DoorRequest,
   oneIsEnough: boolean,
 ): Promise<Believed[]> {
   const believed: Believed[] = [];
   let refused: Problem | null = null;
-  for (const channel of channels) {
+  for (const { member, channel } of named) {
     try {
-      believed.push({ channel, call: await believedCall(deps, provider, door, channel, request) });
+      const { provider, door } = member;
+      const call = await believedCall(deps, provider, door, channel, request);
+      believed.push({ member, channel, call });
       if (oneIsEnough) break;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -137,12 +184,9 @@ async function believers(
     }
   }
   if (believed.length > 0) return believed;
-  throw refused ?? unknownAccount(provider);
+  throw refused ?? unknownAccount(shared);
 }
 
-function unknownAccount({ manifest }: ChannelProvider): Problem {
-  return refusal(
-    manifest.name,
-    new DoorRefusal(403, 'account_unknown', 'No channel has this account.'),
-  );
+function unknownAccount({ name }: SharedDoor): Problem {
+  return refusal(name, new DoorRefusal(403, 'account_unknown', 'No channel has this account.'));
 }

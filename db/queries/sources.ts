@@ -44,14 +44,28 @@ export async function stageSource(
   channel: { tenantId: TenantId; id: ChannelId; provider: string },
   receipt: Receipt,
 ): Promise<{ sourceId: SourceId; pending: Pending }> {
+  const { sourceIds, pending } = await stageSources(db, channel, [receipt]);
+  return { sourceId: sourceIds[0]!, pending };
+}
+
+/** The same of all that one call brings: everything or nothing of it. */
+export async function stageSources(
+  db: Db,
+  channel: { tenantId: TenantId; id: ChannelId; provider: string },
+  receipts: readonly Receipt[],
+): Promise<{ sourceIds: readonly SourceId[]; pending: Pending }> {
   const pending = new Pending(channel.tenantId);
-  const staged = await inTenant(db, channel.tenantId, async (tx) => {
-    const result = await stageReceipts(tx, channel.tenantId, channel.id, [receipt]);
-    const isToIngest = result.fresh.size > 0 && receipt.turnedAway === undefined;
+  if (receipts.length === 0) return { sourceIds: [], pending };
+  const { sourceIds } = await inTenant(db, channel.tenantId, async (tx) => {
+    const staged = await stageReceipts(tx, channel.tenantId, channel.id, receipts);
+    const isToIngest = receipts.some(
+      ({ turnedAway }, index) =>
+        turnedAway === undefined && staged.fresh.has(staged.sourceIds[index]!),
+    );
     if (isToIngest) await pending.channel(tx, channel.id, channel.provider, false);
-    return result;
+    return staged;
   });
-  return { sourceId: staged.sourceIds[0]!, pending };
+  return { sourceIds, pending };
 }
 
 /** Stores receipts in the caller's transaction: bytes once per content, one source row per receipt. */

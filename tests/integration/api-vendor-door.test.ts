@@ -75,7 +75,7 @@ beforeAll(async () => {
   const app = express();
   app.use(giveRequestId);
   const provider = vendor as unknown as ChannelProvider; // as registry.ts registers its own
-  mountIngress(app, api.deps, (name) => (name === 'vendor' ? provider : undefined));
+  mountIngress(app, api.deps, [provider]);
   app.use(answerErrors(api.deps.log));
   server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -26,40 +26,50 @@ interface Entry {
   readonly id?: string;
 }
 
-const entriesOf = (body: Buffer) =>
-  body.length === 0 ? [] : (JSON.parse(body.toString()) as { entries: Entry[] }).entries;
+type Kind = 'entries' | 'pages';
 
-const vendor: ChannelProvider<Settings> = {
-  manifest: {
-    name: 'vendor',
-    title: 'Vendor',
-    settings: Settings,
-    secrets: ['secret'],
-    accountOf: ({ account }) => account,
-    source: 'mime',
-  },
-  door: {
-    accounts: ({ body }) => entriesOf(body).map(({ account }) => account),
-    verify({ body, headers }, { settings }) {
-      if (headers['x-signature'] !== sign(body, settings.secret))
-        throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
+const vendor = vendorNamed('vendor', 'entries');
+/** Another provider of the same vendor, called at the same door. */
+const pages = vendorNamed('pages', 'pages', 'vendor');
+
+function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvider<Settings> {
+  const entriesOf = (body: Buffer) =>
+    body.length === 0
+      ? []
+      : ((JSON.parse(body.toString()) as Partial<Record<Kind, Entry[]>>)[kind] ?? []);
+  return {
+    manifest: {
+      name,
+      title: 'Vendor',
+      settings: Settings,
+      secrets: ['secret'],
+      accountOf: ({ account }) => account,
+      source: 'mime',
     },
-    receive({ method, query, body }, { settings }) {
-      if (method === 'GET')
+    door: {
+      ...(sharedAs && { sharedAs }),
+      accounts: ({ body }) => entriesOf(body).map(({ account }) => account),
+      verify({ body, headers }, { settings }) {
+        if (headers['x-signature'] !== sign(body, settings.secret))
+          throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
+      },
+      receive({ method, query, body }, { settings }) {
+        if (method === 'GET')
+          return Promise.resolve({
+            sources: [],
+            answer: { status: 200, body: query['challenge'] ?? '', contentType: 'text/plain' },
+          });
+        const mine = entriesOf(body).filter(({ account }) => account === settings.account);
         return Promise.resolve({
-          sources: [],
-          answer: { status: 200, body: query['challenge'] ?? '', contentType: 'text/plain' },
+          news: 'mail',
+          sources: mine.flatMap(({ id }) =>
+            id ? [{ source: Buffer.from(`Subject: ${id}\r\n\r\n`), providerMessageId: id }] : [],
+          ),
         });
-      const mine = entriesOf(body).filter(({ account }) => account === settings.account);
-      return Promise.resolve({
-        news: 'mail',
-        sources: mine.flatMap(({ id }) =>
-          id ? [{ source: Buffer.from(`Subject: ${id}\r\n\r\n`), providerMessageId: id }] : [],
-        ),
-      });
+      },
     },
-  },
-};
+  };
+}
 
 const sign = (body: string | Buffer, secret: string) =>
   createHmac('sha256', secret).update(body).digest('hex');
@@ -72,8 +82,8 @@ beforeAll(async () => {
   api = await startTestApi();
   const app = express();
   app.use(giveRequestId);
-  const provider = vendor as unknown as ChannelProvider; // as registry.ts registers its own
-  mountIngress(app, api.deps, (name) => (name === 'vendor' ? provider : undefined));
+  // As registry.ts registers its own.
+  mountIngress(app, api.deps, [vendor, pages] as unknown as ChannelProvider[]);
   app.use(answerErrors(api.deps.log));
   server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -92,12 +102,17 @@ interface Place {
   readonly id: ChannelId;
 }
 
-async function channel(tenant: string, account: string, secret: string): Promise<Place> {
+async function channel(
+  tenant: string,
+  account: string,
+  secret: string,
+  provider = 'vendor',
+): Promise<Place> {
   const tenantId = await ensureTenant(api.db, tenant);
   const id = newId('channel');
   await createChannel(api.db, tenantId, {
     id,
-    provider: 'vendor',
+    provider,
     name: account,
     address: null,
     addresses: { wanted: [], offered: [] },
@@ -126,9 +141,9 @@ const staged = ({ tenantId, id }: Place) =>
     ).map((row) => row.provider_message_id),
   );
 
-function post(entries: Entry[], secret: string) {
-  const body = JSON.stringify({ entries });
-  return request(url, 'POST', body, { 'x-signature': sign(body, secret) });
+function post(entries: Entry[], secret: string, more: object = {}, to = url) {
+  const body = JSON.stringify({ entries, ...more });
+  return request(to, 'POST', body, { 'x-signature': sign(body, secret) });
 }
 
 test('a call goes to the channel whose account it names, and wakes its workflow as news of a push', async () => {
@@ -151,6 +166,56 @@ test('each account is believed by its own channel’s secret alone', async () =>
   expect([await staged(ada), await staged(bob)]).toEqual([['m2'], []]);
   expect((await post([{ account: 'bob-2', id: 'm4' }], 's-ada')).status).toBe(401);
   expect(await staged(bob)).toEqual([]);
+});
+
+test('two providers have one door, each believed by its own channels’ secrets', async () => {
+  const number = await channel('ada', 'number', 's-app');
+  const page = await channel('ada', 'page', 's-app', 'pages');
+  const foreign = await channel('bob', 'foreign', 's-bob', 'pages');
+  const more = {
+    pages: [
+      { account: 'page', id: 'p1' },
+      { account: 'foreign', id: 'p2' },
+    ],
+  };
+  expect((await post([{ account: 'number', id: 'n1' }], 's-app', more)).status).toBe(200);
+  expect([await staged(number), await staged(page), await staged(foreign)]).toEqual([
+    ['n1'],
+    ['p1'],
+    [],
+  ]);
+  const handshake = `${url}?challenge=43`;
+  const answer = await request(handshake, 'GET', undefined, { 'x-signature': sign('', 's-bob') });
+  expect(answer).toMatchObject({ status: 200, text: '43' });
+  expect((await request(url.replace('vendor', 'pages'), 'POST', '{}')).status).toBe(404);
+});
+
+test('an entry of an account that nobody has is passed over and counted, the others are taken', async () => {
+  const ours = await channel('ada', 'ours', 's-ada');
+  const strangers = async () => {
+    const { text } = await request(`${api.url}/metrics`, 'GET');
+    return Number(/postroom_door_strangers_total\{door="vendor"\} (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  const before = await strangers();
+  const entries = ['nobody-1', 'ours', 'nobody-2'].map((account) => ({ account, id: account }));
+  expect((await post(entries, 's-ada')).status).toBe(200);
+  expect(await staged(ours)).toEqual(['ours']);
+  expect((await strangers()) - before).toBe(2);
+  expect((await post([{ account: 'nobody-1' }], 'forged')).status).toBe(401);
+  expect((await strangers()) - before).toBe(2);
+});
+
+test('a channel’s own door is of use to the other accounts of the same app', async () => {
+  const one = await channel('ada', 'one', 's-two');
+  const two = await channel('ada', 'two', 's-two');
+  const entries = ['one', 'two'].map((account) => ({ account, id: account }));
+  expect((await post(entries, 's-two', {}, `${url}/${one.id}`)).status).toBe(200);
+  expect([await staged(one), await staged(two)]).toEqual([['one'], ['two']]);
+  expect((await post(entries, 'forged', {}, `${url}/${one.id}`)).status).toBe(401);
+  const get = (secret: string) =>
+    request(`${url}/${one.id}?challenge=44`, 'GET', undefined, { 'x-signature': sign('', secret) });
+  expect(await get('s-two')).toMatchObject({ status: 200, text: '44' });
+  expect((await get('s-ada')).status).toBe(401);
 });
 
 test('two channels of one account, in two tenants, both hear of it', async () => {
