@@ -1,0 +1,89 @@
+import type { ChatMessage } from '../../domain/chat.ts';
+import { storable } from '../../domain/mail/storable.ts';
+import type { SourceMeta } from '../contract.ts';
+import { contentOf } from './content.ts';
+import { markedMessage } from './own-mark.ts';
+import { Call, eventsOf, type Event, type PageEvent } from './webhook.ts';
+
+/**
+ * Reads one stored event: a call of Meta's that holds this event alone.
+ * @throws Error where there is none in it that can be kept
+ */
+export function readEvent(source: Buffer, { receivedAt }: SourceMeta): ChatMessage {
+  const { pageId, event, isStandby } = onlyEvent(source);
+  const content = contentOf(event);
+  const isEcho = event.message?.is_echo === true;
+  const person = isEcho ? event.recipient?.id : event.sender?.id;
+  if (!content || person === undefined)
+    throw new Error('The source holds no event of Messenger’s that can be kept.');
+  const party = { address: person, name: '' };
+  const page = { address: pageId, name: '' };
+  const [from, to] = isEcho ? [page, party] : [party, page];
+  const sentAs = isEcho ? markedMessage(event.message?.metadata) : null;
+  return storable({
+    message: {
+      channel: 'messenger' as const,
+      direction: isEcho ? ('outbound' as const) : ('inbound' as const),
+      kind: content.isNotice ? ('notification' as const) : ('message' as const),
+      status: isEcho ? ('sent' as const) : ('received' as const),
+      priority: 'normal' as const,
+      from: from.address,
+      sender: from,
+      reply_to: [],
+      to: [to],
+      cc: [],
+      bcc: [],
+      subject: null,
+      content: content.text,
+      new_content: content.text,
+      quoted_content: null,
+      html: null,
+      timestamp: timeOf(event, receivedAt).toISOString(),
+      received_at: receivedAt.toISOString(),
+      message_id: null,
+      in_reply_to: [],
+      references: [],
+      attachments: [],
+      metadata: {
+        service_specific_data: {},
+        platform_specific: {
+          message_type: content.type,
+          page_id: pageId,
+          sender_id: person,
+          ...(isStandby && { standby: true }),
+          ...content.facts,
+        },
+      },
+    },
+    party,
+    answers: content.about,
+    media: content.media,
+    opensWindow: !isEcho && content.opensWindow,
+    ...(sentAs !== null && { sentAs }),
+    ...(content.reaction && { reaction: content.reaction }),
+    notes: content.notes,
+  });
+}
+
+function onlyEvent(source: Buffer): PageEvent {
+  const call = Call.safeParse(JSON.parse(source.toString()));
+  const [event] = call.success ? eventsOf(call.data) : [];
+  if (!event) throw new Error('The source is no call of Messenger’s.');
+  return event;
+}
+
+function timeOf({ timestamp }: Event, receivedAt: Date): Date {
+  const at = new Date(timestamp ?? Number.NaN);
+  return Number.isNaN(at.getTime()) ? receivedAt : at;
+}
+
+/** Under which an event is kept once, however often it comes; null for what is not kept. */
+export function eventId(event: Event): string | null {
+  const { message, message_edit: edit, reaction, postback, referral, timestamp = 0 } = event;
+  const person = event.sender?.id ?? '';
+  if (message) return message.is_deleted === true ? `${message.mid}#deleted` : message.mid;
+  if (edit) return `${edit.mid}#edit-${edit.num_edit}`;
+  if (reaction) return `${reaction.mid}#reaction-${person}-${timestamp}`;
+  if (postback) return postback.mid ?? `postback-${person}-${timestamp}`;
+  return referral ? `referral-${person}-${timestamp}` : null;
+}
