@@ -47,18 +47,15 @@ export const clouds: readonly Cloud[] = [
     finalStatus: 403,
     async start() {
       const simulator = await postmarkSimulator();
-      const settings = {
-        basic_auth: { username: 'postmark', password: 'wörd:42' },
-        api_key: 'server-token',
-        base_url: simulator.url,
-      };
-      return {
+      return startedWithKey(
         simulator,
-        settings,
-        refused: { ...settings, api_key: 'wrong' },
-        keyless: { ...settings, api_key: undefined },
-        doorUrl: withLogin('postmark', 'wörd:42'),
-      };
+        {
+          basic_auth: { username: 'postmark', password: 'wörd:42' },
+          api_key: 'server-token',
+          base_url: simulator.url,
+        },
+        withLogin('postmark', 'wörd:42'),
+      );
     },
     altered: otherLogins,
   },
@@ -71,19 +68,12 @@ export const clouds: readonly Cloud[] = [
     finalStatus: 406,
     async start() {
       const simulator = await mailgunSimulator();
-      const settings = {
+      return startedWithKey(simulator, {
         signing_key: 'signing-key',
         api_key: 'key-mailgun',
         domain: 'mg.example.test',
         base_url: simulator.url,
-      };
-      return {
-        simulator,
-        settings,
-        refused: { ...settings, api_key: 'wrong' },
-        keyless: { ...settings, api_key: undefined },
-        doorUrl: (url) => url,
-      };
+      });
     },
     altered: ({ body, ...call }) => {
       const replaced = (pattern: RegExp, by: string) => ({
@@ -109,19 +99,12 @@ export const clouds: readonly Cloud[] = [
     finalStatus: 403,
     async start() {
       const simulator = await sendgridSimulator();
-      const settings = {
+      return startedWithKey(simulator, {
         parse_public_key: simulator.parsePublicKey,
         event_public_key: simulator.eventPublicKey,
         api_key: 'SG.key',
         base_url: simulator.url,
-      };
-      return {
-        simulator,
-        settings,
-        refused: { ...settings, api_key: 'SG.wrong' },
-        keyless: { ...settings, api_key: undefined },
-        doorUrl: (url) => url,
-      };
+      });
     },
     altered: (call) => {
       const signature = 'x-twilio-email-event-webhook-signature';
@@ -196,6 +179,21 @@ export const clouds: readonly Cloud[] = [
     },
   },
 ];
+
+/** A vendor that is logged in to by one key. */
+function startedWithKey(
+  simulator: MailCloud,
+  settings: { readonly api_key: string; readonly [setting: string]: unknown },
+  doorUrl: StartedCloud['doorUrl'] = (url) => url,
+): StartedCloud {
+  return {
+    simulator,
+    settings,
+    refused: { ...settings, api_key: `${settings.api_key}-wrong` },
+    keyless: { ...settings, api_key: undefined },
+    doorUrl,
+  };
+}
 
 export function withLogin(username: string, password: string) {
   return (url: string): string => {

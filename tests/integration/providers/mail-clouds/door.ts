@@ -17,6 +17,21 @@ export interface OpenDoor {
   close(): Promise<void>;
 }
 
+/** A vendor's POST, as the core hands it to a door. */
+export function posted(
+  headers: DoorRequest['headers'],
+  body: string | Buffer,
+  receivedAt = new Date(),
+): DoorRequest {
+  return {
+    method: 'POST',
+    headers,
+    query: {},
+    body: typeof body === 'string' ? Buffer.from(body) : body,
+    receivedAt,
+  };
+}
+
 /** @param call what the door is called with, made anew for each request */
 export async function openDoor<Settings>(
   { door }: ChannelProvider<Settings>,

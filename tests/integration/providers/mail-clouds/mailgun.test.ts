@@ -9,6 +9,7 @@ import { multipartForm, urlEncodedForm, type FormPart } from '../../../../simula
 import type { MailCloud } from '../../../../simulators/mail-cloud.ts';
 import { mailgunSimulator } from '../../../../simulators/mailgun/simulator.ts';
 import { providerCall } from '../call.ts';
+import { posted } from './door.ts';
 
 const settings = (more: object = {}) =>
   mailgun.manifest.settings.parse({ signing_key: 'signing-key', ...more });
@@ -19,22 +20,15 @@ const signature = (ageMs = 0, token: string = randomUUID()) => {
     .digest('hex');
   return { timestamp, token, signature: hmac };
 };
-const request = (headers: object, body: Buffer): DoorRequest => ({
-  method: 'POST',
-  headers: { ...headers },
-  query: {},
-  body,
-  receivedAt: new Date(),
-});
 const eventRequest = (data: object, signed = signature()) =>
-  request(
+  posted(
     { 'content-type': 'application/json' },
-    Buffer.from(JSON.stringify({ signature: signed, 'event-data': data })),
+    JSON.stringify({ signature: signed, 'event-data': data }),
   );
 const formRequest = (fields: Record<string, string | Buffer>, signed = signature()) => {
   const parts = Object.entries({ ...signed, ...fields }).map(([name, value]) => ({ name, value }));
   const { headers, body } = urlEncodedForm(parts);
-  return request(headers, body);
+  return posted(headers, body);
 };
 const verify = async (asked: DoorRequest) =>
   mailgun.door!.verify(asked, providerCall(settings()), () => false);
@@ -57,7 +51,7 @@ describe('a signature', () => {
     const signed = signature();
     const first = eventRequest({ event: 'delivered', id: 'a' }, signed);
     await verify(first);
-    await verify(request(first.headers, Buffer.from(first.body)));
+    await verify(posted(first.headers, Buffer.from(first.body)));
     await expect(verify(eventRequest({ event: 'failed', id: 'a' }, signed))).rejects.toMatchObject({
       status: 403,
       code: 'mailgun.token_reused',
@@ -79,16 +73,16 @@ describe('a signature', () => {
   it.each([
     ['a form without one', () => formRequest({ signature: '' }), 401],
     ['a key that is not ours', () => formRequest({ signature: 'a'.repeat(64) }), 401],
-    ['no form', () => request({ 'content-type': 'text/plain' }, Buffer.from('x')), 401],
-    ['no content type', () => request({}, Buffer.from('x')), 401],
+    ['no form', () => posted({ 'content-type': 'text/plain' }, Buffer.from('x')), 401],
+    ['no content type', () => posted({}, Buffer.from('x')), 401],
     [
       'a form cut short',
-      () => request({ 'content-type': 'multipart/form-data; boundary=b' }, Buffer.from('--b\r\nx')),
+      () => posted({ 'content-type': 'multipart/form-data; boundary=b' }, Buffer.from('--b\r\nx')),
       401,
     ],
     [
       'JSON without one',
-      () => request({ 'content-type': 'application/json' }, Buffer.from('{}')),
+      () => posted({ 'content-type': 'application/json' }, Buffer.from('{}')),
       401,
     ],
   ])('is wanted: %s', async (_what, asked, status) => {
@@ -107,7 +101,7 @@ describe('a mail', () => {
       { name: 'body-mime', value: raw },
     ];
     for (const { headers, body } of [urlEncodedForm(parts), multipartForm(parts)]) {
-      const { sources } = await receive(request(headers, body));
+      const { sources } = await receive(posted(headers, body));
       expect(sources[0]!.source.equals(raw)).toBe(true);
     }
   });
@@ -123,7 +117,7 @@ describe('a mail', () => {
       }).map(([name, value]) => ({ name, value })),
       { name: 'attachment-1', value: 'content' },
     ]);
-    const { sources } = await receive(request(headers, body));
+    const { sources } = await receive(posted(headers, body));
     expect(sources[0]!.envelope).toEqual({ from: '', to: ['a@example.test', 'b@example.test'] });
     const { attachments } = await parseMail(sources[0]!.source, {
       receivedAt: new Date(),

@@ -1,22 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import { parseMail } from '../../../../domain/mail/parse.ts';
-import type { DoorRequest } from '../../../../providers/contract.ts';
 import { postmark } from '../../../../providers/postmark/provider.ts';
 import { providerCall } from '../call.ts';
+import { posted } from './door.ts';
 
 const settings = postmark.manifest.settings.parse({
   basic_auth: { username: 'postmark', password: 'secret' },
 });
-const requestOf = (body: unknown): DoorRequest => ({
-  method: 'POST',
-  headers: {
-    'content-type': 'application/json',
-    authorization: `Basic ${Buffer.from('postmark:secret').toString('base64')}`,
-  },
-  query: {},
-  body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)),
-  receivedAt: new Date(),
-});
+const HEADERS = {
+  'content-type': 'application/json',
+  authorization: `Basic ${Buffer.from('postmark:secret').toString('base64')}`,
+};
+const requestOf = (body: unknown) =>
+  posted(HEADERS, typeof body === 'string' ? body : JSON.stringify(body));
 const receive = (body: unknown) => postmark.door!.receive(requestOf(body), providerCall(settings));
 const bounce = {
   RecordType: 'Bounce',

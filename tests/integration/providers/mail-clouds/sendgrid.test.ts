@@ -12,6 +12,7 @@ import {
 } from '../../../../simulators/sendgrid/simulator.ts';
 import { providerCall } from '../call.ts';
 import { outgoing } from '../outgoing.ts';
+import { posted } from './door.ts';
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const shown = publicKey.export({ type: 'spki', format: 'der' }).toString('base64');
@@ -19,19 +20,12 @@ const login = { basic_auth: { username: 'sendgrid', password: 'secret' } };
 const settings = (more: object = login) => sendgrid.manifest.settings.parse(more);
 const basic = `Basic ${Buffer.from('sendgrid:secret').toString('base64')}`;
 
-const request = (headers: Record<string, string>, body: Buffer): DoorRequest => ({
-  method: 'POST',
-  headers,
-  query: {},
-  body,
-  receivedAt: new Date(),
-});
 const form = (parts: readonly FormPart[], more: Record<string, string> = {}) => {
   const { headers, body } = multipartForm(parts);
-  return request({ ...headers, ...more }, body);
+  return posted({ ...headers, ...more }, body);
 };
 const events = (list: unknown, more: Record<string, string> = {}) =>
-  request({ 'content-type': 'application/json', ...more }, Buffer.from(JSON.stringify(list)));
+  posted({ 'content-type': 'application/json', ...more }, JSON.stringify(list));
 const signed = (asked: DoorRequest, ageMs = 0): DoorRequest => {
   const timestamp = String(Math.floor((Date.now() - ageMs) / 1000));
   const signature = sign('sha256', Buffer.concat([Buffer.from(timestamp), asked.body]), privateKey);
@@ -138,7 +132,7 @@ describe('a mail', () => {
   });
 
   it.each([
-    ['no form', () => request({ 'content-type': 'text/plain' }, Buffer.from('x'))],
+    ['no form', () => posted({ 'content-type': 'text/plain' }, Buffer.from('x'))],
     ['a form without a mail', () => form([{ name: 'to', value: 'a@x.test' }])],
     ['too many parts', () => form(Array.from({ length: 5001 }, () => ({ name: 'a', value: '' })))],
   ])('is refused where it is %s', async (_what, asked) => {

@@ -8,19 +8,18 @@ import { createLogger } from '../../../../telemetry/log.ts';
 import { sesSimulator, type SesSimulator } from '../../../../simulators/ses/simulator.ts';
 import { Topic } from '../../../../simulators/ses/sns.ts';
 import { providerCall } from '../call.ts';
-import { openDoor, type OpenDoor } from './door.ts';
+import { openDoor, posted, type OpenDoor } from './door.ts';
 
 const ARN = 'arn:aws:sns:eu-west-1:123456789012:mail';
 const settings = (more: object = {}) =>
   ses.manifest.settings.parse({ topic_arn: ARN, region: 'eu-west-1', ...more });
 const KEY = { access_key_id: 'AKIDSIMULATED', secret_access_key: 'secret' };
-const requestOf = (message: unknown, lateMs = 0): DoorRequest => ({
-  method: 'POST',
-  headers: { 'content-type': 'text/plain; charset=UTF-8' },
-  query: {},
-  body: Buffer.from(JSON.stringify(message)),
-  receivedAt: new Date(Date.now() + lateMs),
-});
+const requestOf = (message: unknown, lateMs = 0) =>
+  posted(
+    { 'content-type': 'text/plain; charset=UTF-8' },
+    JSON.stringify(message),
+    new Date(Date.now() + lateMs),
+  );
 
 let simulator: SesSimulator;
 beforeAll(async () => {
