@@ -49,6 +49,18 @@ export type MessengerWords = Said &
     | { readonly raw: Readonly<Record<string, unknown>>; readonly field: string }
   );
 
+/** By number, or, where somebody keeps it to himself, by the id and the user name that Meta gives in its place. */
+export interface WhatsAppPerson {
+  /** Digits; a plus is taken off. */
+  readonly phone?: string;
+  readonly userId?: string;
+  readonly username?: string;
+  readonly name?: string;
+}
+
+/** The app of Meta's own inbox of pages. */
+const PAGE_INBOX = 263_902_037_430_900;
+
 /** The people outside: what they write reaches the business by webhooks. */
 export class Customers {
   readonly #world: World;
@@ -65,21 +77,24 @@ export class Customers {
     this.#mediaUrl = mediaUrl;
   }
 
-  /** @param from digits, as WhatsApp has them; a plus is taken off @returns the message's id */
-  whatsapp(
-    number: SimNumber,
-    from: { phone: string; name?: string },
-    words: WhatsAppWords,
-  ): string {
-    const phone = from.phone.replace(/^\+/, '');
+  /** @returns the message's id */
+  whatsapp(number: SimNumber, from: WhatsAppPerson, words: WhatsAppWords): string {
+    const phone = from.phone?.replace(/^\+/, '');
+    const key = phone ?? from.userId ?? '';
     const at = words.at ?? this.#world.now();
     const id = words.id ?? newWamid();
-    number.wroteAt.set(phone, Math.max(at, number.wroteAt.get(phone) ?? 0));
+    number.wroteAt.set(key, Math.max(at, number.wroteAt.get(key) ?? 0));
+    const name = from.name ?? `Customer ${key.slice(-3)}`;
     this.#reports.tellNumber(number, {
-      contacts: [{ profile: { name: from.name ?? `Customer ${phone.slice(-3)}` }, wa_id: phone }],
+      contacts: [
+        {
+          profile: { name, ...known({ username: from.username }) },
+          ...known({ wa_id: phone, user_id: from.userId }),
+        },
+      ],
       messages: [
         {
-          from: phone,
+          ...known({ from: phone, from_user_id: from.userId }),
           id,
           timestamp: String(Math.floor(at / 1000)),
           ...(words.quotes !== undefined && {
@@ -90,6 +105,28 @@ export class Customers {
       ],
     });
     return id;
+  }
+
+  /** The business writes by its own WhatsApp app, beside the API (field smb_message_echoes). @returns the message's id */
+  besides(number: SimNumber, to: string, text: string): string {
+    const id = newWamid();
+    const echo = {
+      from: number.display.replace(/\D/g, ''),
+      to: to.replace(/^\+/, ''),
+      id,
+      timestamp: String(Math.floor(this.#world.now() / 1000)),
+      type: 'text',
+      text: { body: text },
+    };
+    this.#reports.tellNumber(number, { message_echoes: [echo] }, 'smb_message_echoes');
+    return id;
+  }
+
+  /** Somebody writes in the page's own inbox. @returns the message's id */
+  inInbox(page: SimPage, psid: string, text: string): string {
+    const mid = newMid();
+    this.#reports.echo(page, psid, { mid, app_id: PAGE_INBOX, text });
+    return mid;
   }
 
   /** @returns the message's id; of a postback, a reaction or an unsent message the id it speaks of or has */
@@ -186,4 +223,11 @@ export class Customers {
       },
     };
   }
+}
+
+/** Without what is not there. */
+function known(given: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
 }

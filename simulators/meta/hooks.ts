@@ -13,6 +13,8 @@ export interface HookItem {
   readonly entryId: string;
   /** Where to, when it is not the app's own address. */
   readonly url: string | null;
+  /** Of a change: `messages` where it is left out. */
+  readonly field?: string;
   /** Of WhatsApp a change's value, of Messenger an event. */
   readonly content: Readonly<Record<string, unknown>>;
 }
@@ -174,7 +176,7 @@ function entriesOf(object: HookObject, items: readonly HookItem[]): object[] {
   return [...byEntry].map(([id, of]) =>
     object === 'page'
       ? { id, time: Date.now(), messaging: of.map(({ content }) => content) }
-      : { id, changes: of.map(({ content }) => ({ field: 'messages', value: content })) },
+      : { id, changes: of.map(({ field = 'messages', content }) => ({ field, value: content })) },
   );
 }
 

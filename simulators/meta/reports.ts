@@ -102,7 +102,11 @@ export class Reports {
     });
   }
 
-  tellNumber(number: SimNumber, value: Readonly<Record<string, unknown>>): void {
+  tellNumber(
+    number: SimNumber,
+    value: Readonly<Record<string, unknown>>,
+    field = 'messages',
+  ): void {
     const { account, app, id, display } = number;
     if (!account.subscribed) return;
     this.#hooks.tell({
@@ -110,6 +114,7 @@ export class Reports {
       object: 'whatsapp_business_account',
       entryId: account.id,
       url: account.overrideUrl,
+      field,
       content: {
         messaging_product: 'whatsapp',
         metadata: { display_phone_number: display.replace(/\D/g, ''), phone_number_id: id },

@@ -200,6 +200,20 @@ describe('WhatsApp', () => {
     expect(errorOf(await send({ id: '123' }))).toEqual([400, 131053]);
   });
 
+  it('tells what the business wrote in its own app, and people who have no number but an id', async () => {
+    const id = meta.writesBeside(number, ada.phone, 'From my phone');
+    meta.writes(number, { userId: 'DE.1122', username: 'ada.l', name: 'Ada' }, { text: 'Hello' });
+    await meta.settled();
+    const changes = told().flatMap(({ entry }) => entry).flatMap((entry) => entry['changes'] as Json[]); // prettier-ignore
+    expect(changes).toMatchObject([
+      { field: 'smb_message_echoes', value: { message_echoes: [{ id, to: ada.phone }] } },
+      { field: 'messages', value: { messages: [{ from_user_id: 'DE.1122' }] } },
+    ]);
+    expect((changes[1]!['value'] as Json)['contacts']).toEqual([
+      { profile: { name: 'Ada', username: 'ada.l' }, user_id: 'DE.1122' },
+    ]);
+  });
+
   it('gives templates page by page', async () => {
     const names: unknown[] = [];
     let after = '';
@@ -356,6 +370,15 @@ describe('Messenger', () => {
       { read: { watermark: expect.any(Number) } },
     ]);
     expect(meta.violations).toEqual([]);
+  });
+
+  it('tells what was written in the page’s own inbox', async () => {
+    meta.writesBeside(page, ada.psid, 'From the inbox');
+    await meta.settled();
+    expect(events()).toMatchObject([
+      { sender: { id: page.id }, message: { is_echo: true, text: 'From the inbox' } },
+    ]);
+    expect(page.sent).toEqual([]);
   });
 
   it('is silent to a page that is not subscribed', async () => {

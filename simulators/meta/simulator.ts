@@ -3,7 +3,12 @@ import type { Simulator } from '../contract.ts';
 import { createSimulatorServer } from '../server.ts';
 import { signedIn } from './access.ts';
 import { metaControls } from './controls.ts';
-import { Customers, type MessengerWords, type WhatsAppWords } from './customers.ts';
+import {
+  Customers,
+  type MessengerWords,
+  type WhatsAppPerson,
+  type WhatsAppWords,
+} from './customers.ts';
 import { metaDescription } from './description.ts';
 import { graphError, wording, type Refusal } from './errors.ts';
 import { handshake, Hooks } from './hooks.ts';
@@ -34,8 +39,10 @@ export interface MetaSimulator extends Simulator {
   /** The app's webhooks go there from now on, if the door shakes hands. @throws where it doesn't */
   connect(url: string, app?: SimApp): Promise<void>;
   /** A customer writes. @returns the message's id */
-  writes(number: SimNumber, from: { phone: string; name?: string }, words: WhatsAppWords): string;
+  writes(number: SimNumber, from: WhatsAppPerson, words: WhatsAppWords): string;
   says(page: SimPage, from: { psid?: string; name?: string }, words: MessengerWords): string;
+  /** The business writes to somebody beside the API: in its WhatsApp app, or in the page's inbox. @returns the id */
+  writesBeside(line: SimNumber | SimPage, to: string, text: string): string;
   /** The next send of the number or page is refused so: in its answer, or in a status after it. */
   refuseNext(line: SimNumber | SimPage, refusal: Refusal, as?: 'answer' | 'status'): void;
   /** Until no webhook is on its way and no report is due. */
@@ -123,6 +130,10 @@ export async function metaSimulator({ port }: MetaOptions = {}): Promise<MetaSim
     },
     writes: (...said: Parameters<MetaSimulator['writes']>) => customers.whatsapp(...said),
     says: (...said: Parameters<MetaSimulator['says']>) => customers.messenger(...said),
+    writesBeside: (line: SimNumber | SimPage, to: string, text: string) =>
+      line.kind === 'number'
+        ? customers.besides(line, to, text)
+        : customers.inInbox(line, to, text),
     refuseNext: (line: SimNumber | SimPage, refusal: Refusal, as: 'answer' | 'status' = 'answer') =>
       void line.refusals.push({ ...refusal, as }),
     settled: () => hooks.settled(),
