@@ -35,6 +35,7 @@ import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
 import { lookingEvery } from './mailbox-looking.ts';
 import type { ProviderOptions } from './sending.ts';
+import { refreshTemplates } from './templates.ts';
 
 /** A door is swept now and then for what a lost nudge left. */
 const DOOR_SWEEP_SECONDS = 6 * 3600;
@@ -102,6 +103,7 @@ export function createMailboxSyncActivities(
         if (channel?.desiredState !== 'running') return { received: 0 };
         let received = await ingestStaged(deps, channel, heartbeat);
         const provider = providerOf(channel, options);
+        await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
         if (!provider.mailbox) return { received };
         const call = await callOf(deps, provider, channel);
         const oldest = new Oldest();

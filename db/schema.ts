@@ -55,6 +55,8 @@ export interface Database {
     watch: MaybeJson;
     /** When the subscription was last asked for; null where there is none to release. */
     watch_renewed_at: MaybeTime;
+    /** When its account's templates are read again; null where they never were. */
+    templates_due_at: MaybeTime;
     sync_requested: Generated<number>;
     version: Generated<number>;
     created_at: GeneratedTime;

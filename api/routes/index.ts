@@ -6,6 +6,7 @@ import { calendarRoutes } from './calendars.ts';
 import { channelActionRoutes } from './channel-actions.ts';
 import { channelRulesRoutes } from './channel-rules.ts';
 import { channelConnectRoutes } from './channel-connect.ts';
+import { channelTemplateRoutes } from './channel-templates.ts';
 import { channelRoutes } from './channels.ts';
 import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
@@ -24,6 +25,7 @@ export const routes: readonly AnyRoute[] = [
   ...channelActionRoutes,
   ...channelConnectRoutes,
   ...channelRulesRoutes,
+  ...channelTemplateRoutes,
   ...ticketRoutes,
   ...messageRoutes,
   ...attachmentRoutes,

@@ -35,6 +35,8 @@ const STATEMENTS = [
   // What an echo may be the echo of.
   `create index messages_open_sends on messages (channel_id) where direction = 'outbound' and status in ('queued', 'uncertain')`,
   `alter table contacts add column time_zone text`,
+  // When a chat channel's templates are read from its account again; null: not yet.
+  `alter table channels add column templates_due_at timestamptz`,
   // One person's talk with one channel. window_ends_at: until then free text may be sent.
   `create table conversations (
      tenant_id text not null,

@@ -4,6 +4,9 @@ import type { MessageTemplate } from '../../domain/message-template.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertRows } from './insert-rows.ts';
 
+const READ_AGAIN_AFTER = '1 day';
+const TRIED_AGAIN_AFTER = '1 hour';
+
 interface Channel {
   readonly tenantId: TenantId;
   readonly id: ChannelId;
@@ -29,6 +32,11 @@ export async function storeTemplates(
     await sql`select pg_advisory_xact_lock(hashtextextended(${`templates ${id}`}, 0))`.execute(tx);
     await tx.deleteFrom('message_templates').where('channel_id', '=', id).execute();
     await insertRows(tx, 'message_templates', rows);
+    await tx
+      .updateTable('channels')
+      .set({ templates_due_at: sql<Date>`now() + ${READ_AGAIN_AFTER}::interval` })
+      .where('id', '=', id)
+      .execute();
   });
 }
 
@@ -70,16 +78,20 @@ export async function templatesNamed(
   return rows.map(({ definition }) => asTemplate(definition));
 }
 
-/** When the account's templates were last read; null where there are none. */
-export async function templatesSyncedAt(db: Db, { tenantId, id }: Channel): Promise<Date | null> {
-  const { at } = await inTenant(db, tenantId, (tx) =>
+/**
+ * Takes it on to read the account's templates, where that is due; what whoever takes it on does not finish is due again
+ * soon.
+ */
+export async function claimTemplates(db: Db, { tenantId, id }: Channel): Promise<boolean> {
+  const { numUpdatedRows } = await inTenant(db, tenantId, (tx) =>
     tx
-      .selectFrom('message_templates')
-      .select((eb) => eb.fn.max('synced_at').as('at'))
-      .where('channel_id', '=', id)
-      .executeTakeFirstOrThrow(),
+      .updateTable('channels')
+      .set({ templates_due_at: sql<Date>`now() + ${TRIED_AGAIN_AFTER}::interval` })
+      .where('id', '=', id)
+      .where(sql<boolean>`coalesce(templates_due_at, '-infinity') <= now()`)
+      .executeTakeFirst(),
   );
-  return at;
+  return numUpdatedRows > 0n;
 }
 
 function unique(templates: readonly MessageTemplate[]): MessageTemplate[] {

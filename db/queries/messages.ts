@@ -21,7 +21,16 @@ export const MESSAGE_COLUMNS = [
   'timestamp',
   'received_at',
   'routing',
+  'error',
+  'reactions',
 ] as const;
+
+/** What a person put on a message; an empty emoji where it was taken back. */
+export interface Reaction {
+  readonly address: string;
+  readonly emoji: string;
+  readonly at: string;
+}
 
 /** A message as Postgres holds it; what sending needs is in outgoing.ts. */
 export type MessageRow = Pick<Selectable<Database['messages']>, (typeof MESSAGE_COLUMNS)[number]>;
@@ -67,10 +76,23 @@ function presentMessage(
     timestamp: row.timestamp.toISOString(),
     received_at: row.received_at.toISOString(),
     attachments,
+    ...(row.error === null ? {} : { error: row.error as Message['error'] }), // endSending and statuses write it
     ...withRouting(
-      { ...body, metadata: { ...body.metadata, config_id: row.channel_id } },
+      { ...body, metadata: { ...withReactions(body.metadata, row), config_id: row.channel_id } },
       row.routing as Routing | null, // routingOf wrote it
     ),
+  };
+}
+
+function withReactions(
+  metadata: Message['metadata'],
+  { reactions }: Pick<MessageRow, 'reactions'>,
+): Message['metadata'] {
+  const shown = reactions?.filter(({ emoji }) => emoji !== '') ?? [];
+  if (shown.length === 0) return metadata;
+  return {
+    ...metadata,
+    platform_specific: { ...metadata.platform_specific, reactions: shown },
   };
 }
 
