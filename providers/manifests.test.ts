@@ -15,6 +15,7 @@ const MINIMAL: Record<string, object> = {
   imap: { host: 'h', username: 'u', password: 'p' },
   whatsapp: { phone_number_id: '1', access_token: 't', app_secret: 's', verify_token: 'v' },
   pop3: { host: 'h', username: 'u', password: 'p' },
+  messenger: { page_id: '1', page_access_token: 't', app_secret: 's', verify_token: 'v' },
 };
 
 interface JsonSchema {

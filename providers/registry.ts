@@ -2,6 +2,7 @@ import type { ChannelProvider } from './contract.ts';
 import { gmail } from './gmail/provider.ts';
 import { imap } from './imap/provider.ts';
 import { mailgun } from './mailgun/provider.ts';
+import { messenger } from './messenger/provider.ts';
 import { microsoft365 } from './microsoft365/provider.ts';
 import { mime } from './mime/provider.ts';
 import { pop3 } from './pop3/provider.ts';
@@ -24,6 +25,7 @@ export const providers: readonly ChannelProvider[] = [
   registered(sendgrid),
   registered(ses),
   registered(whatsapp),
+  registered(messenger),
 ];
 
 const byName = new Map(
