@@ -10,15 +10,24 @@ import { parseMail, type AttachmentSink, type ParsedMail } from '../domain/mail/
 import {
   evaluate,
   evaluateReleased,
+  NO_VERDICT,
   type CompiledRules,
   type Verdict,
 } from '../domain/rules/evaluate.ts';
 import { ruleFacts } from '../domain/rules/facts.ts';
 import { mailContext } from '../domain/mail/source-notes.ts';
+import type { ChannelProvider } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
 import { ingestDelay, setAsideSources, sourcesFiltered } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
 import { channelRules } from './channel-rules.ts';
+import {
+  completeChats,
+  isChat,
+  readChat,
+  type ParsedChat,
+  type ReadChat,
+} from './chat-ingestion.ts';
 import type { Deps } from './deps.ts';
 
 /** Mails stored in one transaction. */
@@ -27,6 +36,8 @@ const BATCH = 100;
 const BATCH_BYTES = 16 * 1_048_576;
 /** An attachment up to this is kept in memory until its batch is stored; a larger one is streamed to the database. */
 const HELD_ATTACHMENT_BYTES = 1_048_576;
+
+export type FindProvider = (name: string) => ChannelProvider | undefined;
 
 interface ParsedStaged extends ParsedSource {
   readonly stagedAt: Date;
@@ -43,8 +54,9 @@ export async function ingestStaged(
   deps: Deps,
   channel: LoadedChannel,
   heartbeat: () => void,
+  find: FindProvider = findProvider,
 ): Promise<number> {
-  const ingestion = new Ingestion(deps, channel, heartbeat);
+  const ingestion = new Ingestion(deps, channel, heartbeat, new Map(), find);
   await ingestion.takeStaged();
   return ingestion.end();
 }
@@ -58,11 +70,12 @@ export async function ingestSource(
   channel: LoadedChannel,
   sourceId: SourceId,
 ): Promise<void> {
+  const reader: Reader = { deps, channel, find: findProvider, heartbeat: () => {} };
   const source = await stagedSource(deps.db, channel.facts.tenantId, sourceId);
   if (!source) return;
   await traced('ingest', spanOf(channel, [source]), async () => {
     const rules = await channelRules(deps, channel);
-    const mails = await parseAll(deps, channel, rules, [source], new Map());
+    const mails = await parseAll(reader, rules, [source], new Map());
     await storeAll(deps, channel, rules, mails);
   });
 }
@@ -76,6 +89,7 @@ export class Ingestion {
   readonly #channel: LoadedChannel;
   readonly #heartbeat: () => void;
   readonly #held: HeldSources;
+  readonly #find: FindProvider;
   #after = '';
   #ingested = 0;
   #storing: Promise<void> = Promise.resolve();
@@ -86,11 +100,13 @@ export class Ingestion {
     channel: LoadedChannel,
     heartbeat: () => void,
     held: HeldSources = new Map(),
+    find: FindProvider = findProvider,
   ) {
     this.#deps = deps;
     this.#channel = channel;
     this.#heartbeat = heartbeat;
     this.#held = held;
+    this.#find = find;
   }
 
   /** Takes all that is staged by now; the last of it may still be on its way when this returns. */
@@ -120,13 +136,22 @@ export class Ingestion {
     await this.#storing.catch(() => {});
   }
 
+  #reader(): Reader {
+    return {
+      deps: this.#deps,
+      channel: this.#channel,
+      find: this.#find,
+      heartbeat: this.#heartbeat,
+    };
+  }
+
   /** Returns when the batch is parsed and it is its turn to be stored. */
   #begin(staged: readonly StagedSource[]): Promise<void> {
     const before = this.#storing;
     return new Promise((parsed, failed) => {
       this.#storing = traced('ingest', spanOf(this.#channel, staged), async () => {
         const rules = await channelRules(this.#deps, this.#channel);
-        const mails = await parseAll(this.#deps, this.#channel, rules, staged, this.#held);
+        const mails = await parseAll(this.#reader(), rules, staged, this.#held);
         await before;
         parsed();
         this.#ingested += await storeAll(this.#deps, this.#channel, rules, mails);
@@ -209,16 +234,26 @@ async function store(
   return messages;
 }
 
+/** What a batch is read with. */
+interface Reader {
+  readonly deps: Deps;
+  readonly channel: LoadedChannel;
+  readonly find: FindProvider;
+  readonly heartbeat: () => void;
+}
+
 async function parseAll(
-  deps: Deps,
-  channel: LoadedChannel,
+  reader: Reader,
   rules: CompiledRules,
   staged: readonly StagedSource[],
   held: HeldSources,
 ): Promise<ParsedStaged[]> {
+  const { deps, channel } = reader;
   const { tenantId } = channel.facts;
   const unheld = staged.filter((source) => !held.has(source.id));
   const read = await readSmall(deps, tenantId, unheld);
+  const provider = reader.find(channel.provider);
+  const chats: ReadChat[] = [];
   const parsed: ParsedStaged[] = [];
   for (const source of staged) {
     const bytes =
@@ -227,13 +262,44 @@ async function parseAll(
       Readable.from(readBlob(deps.db, tenantId, source.sha256));
     held.delete(source.id);
     try {
-      parsed.push(await parseOne(deps, channel, rules, source, bytes));
+      if (isChat(provider)) chats.push(readChat(provider, source, await whole(bytes)));
+      else parsed.push(await parseOne(deps, channel, rules, source, bytes));
     } catch (error) {
       if (isPassing(error)) throw error;
       await putAside(deps, channel, source.id, 'parse', error);
     }
   }
-  return parsed;
+  if (!isChat(provider)) return parsed;
+  const complete = await completeChats(deps, channel, provider, chats, reader.heartbeat);
+  return complete.map((one) => stagedChat(rules, one));
+}
+
+function stagedChat(
+  rules: CompiledRules,
+  { source, mail, attachments, chat }: ParsedChat,
+): ParsedStaged {
+  // Nobody else asks than who writes; of what was sent beside us rules have nothing to say.
+  const isTheirs = mail.message.direction === 'inbound';
+  return {
+    sourceId: source.id,
+    stagedAt: source.staged_at,
+    providerMessageId: source.provider_message_id,
+    mail,
+    attachments,
+    chat,
+    verdict: isTheirs
+      ? { ...verdictOn(rules, asTold(mail, chat.subject), source), requester: null }
+      : NO_VERDICT,
+  };
+}
+
+/** Rules find a chat's first line where a mail has its subject. */
+function asTold(mail: ParsedMail, subject: string): ParsedMail {
+  return { ...mail, message: { ...mail.message, subject } };
+}
+
+async function whole(bytes: Buffer | Readable): Promise<Buffer> {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.concat(await bytes.toArray());
 }
 
 async function readSmall(

@@ -101,8 +101,8 @@ export function createMailboxSyncActivities(
       return providerErrors(async () => {
         const channel = await load(deps, ref);
         if (channel?.desiredState !== 'running') return { received: 0 };
-        let received = await ingestStaged(deps, channel, heartbeat);
         const provider = providerOf(channel, options);
+        let received = await ingestStaged(deps, channel, heartbeat, options.findProvider);
         await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
         if (!provider.mailbox) return { received };
         const call = await callOf(deps, provider, channel);

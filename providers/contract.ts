@@ -298,6 +298,7 @@ export interface ChatCapability<Settings> {
 export interface DoorReceipt {
   readonly sources: readonly {
     readonly source: Buffer;
+    /** Unique within the channel for ever: a repeat is one receipt. Of a chat the vendor's own id, by which it is quoted. */
     readonly providerMessageId: string | null;
     readonly receivedAt?: Date;
     readonly envelope?: { from: string | null; to: string[] };

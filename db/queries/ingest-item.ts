@@ -1,3 +1,4 @@
+import type { ChatMessage, ChatParty, MediaReference } from '../../domain/chat.ts';
 import type { ChannelId, MessageId, SourceId, TenantId, TicketId } from '../../domain/ids.ts';
 import { isReportKind } from '../../domain/mail/classify.ts';
 import type { ParsedMail } from '../../domain/mail/parse.ts';
@@ -15,6 +16,43 @@ export interface ParsedSource {
   readonly attachments: readonly (Buffer | StoredBlob)[];
   /** What the channel's rules make of it. */
   readonly verdict: Verdict;
+  /** Only of a chat's source. */
+  readonly chat?: ChatFacts;
+}
+
+/** What a chat's source has beside what a mail has. */
+export interface ChatFacts {
+  readonly party: ChatParty;
+  /** The vendor's own id of the message; null where it has none. */
+  readonly vendorId: string | null;
+  /** The vendor's ids of the messages it quotes, nearest first. */
+  readonly answers: readonly string[];
+  /** What a ticket that it begins is called. */
+  readonly subject: string;
+  /** Until when it lets free text be sent; null where it doesn't. */
+  readonly windowEndsAt: Date | null;
+  /** Why it begins no ticket, in plain words; null where it may. */
+  readonly beginsNothing: string | null;
+  /** The customer asks for silence, or takes that back. */
+  readonly opting: 'out' | 'in' | null;
+  /** It is only a mark on another message. */
+  readonly reaction: ChatMessage['reaction'] | null;
+  /** Of what was sent beside us: our own message that it repeats. */
+  readonly sentAs: string | null;
+  /** Places of its attachments among its files. */
+  readonly positions: readonly number[];
+  /** Files that are still to be fetched, or never will be. */
+  readonly missing: readonly MissingMedia[];
+}
+
+export interface MissingMedia {
+  readonly position: number;
+  readonly reference: MediaReference;
+  /** How often it was tried. */
+  readonly attempts: number;
+  readonly error: { readonly code: string; readonly detail: string };
+  /** When it is tried again; null where it is given up. */
+  readonly nextAt: Date | null;
 }
 
 export interface IngestingChannel {
@@ -64,6 +102,14 @@ export function receivedEvents(
 ) {
   return placed.map(({ item }) => ({
     type: 'message.received' as const,
+    data: { message: withoutBulk(messages.get(item.messageId)!) },
+  }));
+}
+
+/** Of what was sent beside us. */
+export function sentEvents(placed: readonly Placed[], messages: ReadonlyMap<MessageId, Message>) {
+  return placed.map(({ item }) => ({
+    type: 'message.sent' as const,
     data: { message: withoutBulk(messages.get(item.messageId)!) },
   }));
 }

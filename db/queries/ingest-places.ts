@@ -1,6 +1,7 @@
 import { newId, type TicketId } from '../../domain/ids.ts';
 import { matchThread } from '../../domain/thread.ts';
 import { whereMessageGoes, type TicketRules } from '../../domain/ticket-lifecycle.ts';
+import type { ChatIndex } from './chat-index.ts';
 import type { FilteredItem } from './filtered.ts';
 import { isAutomatic, isReport, type Item, type Placed } from './ingest-item.ts';
 import type { NoticeGroups } from './notice-groups.ts';
@@ -14,14 +15,17 @@ export function placeAll(
   items: readonly Item[],
   index: ThreadIndex,
   groups: NoticeGroups,
+  chats: ChatIndex,
   rules: TicketRules,
   now: Date,
 ): (Placed | FilteredItem)[] {
   const begun = new Set<TicketId>();
   return items.map((item) => {
-    const match = matchThread(index.keysOf(item.mail), index.lookups(item.mail));
-    const group = match ? null : groupTicket(item, index, groups, begun);
-    const placed = placeOne(item, match?.ticketId ?? group, index, rules, now);
+    const match = item.chat
+      ? chatTicket(item, index, chats, rules, now)
+      : (matchThread(index.keysOf(item.mail), index.lookups(item.mail))?.ticketId ?? null);
+    const group = match === null ? groupTicket(item, index, groups, begun) : null;
+    const placed = placeOne(item, match ?? group, index, rules, now);
     const { lacksKeyword } = item.verdict;
     const begins = placed.effect === 'create' && placed.followUpOf === null;
     if (begins && lacksKeyword) return { item, filtered: lacksKeyword };
@@ -30,6 +34,7 @@ export function placeAll(
       index.add(placed.ticketId, item.mail);
       groups.note(item, placed.ticketId);
     }
+    chats.note(item, placed.ticketId);
     return { ...placed, isGrouped: group !== null };
   });
 }
@@ -60,6 +65,22 @@ export function inThreadOrder(items: readonly Item[]): Item[] {
   return [...ordered];
 }
 
+/** Of the tickets that a chat's message may belong to the nearest that takes it; a quote may be years old. */
+function chatTicket(
+  item: Item,
+  index: ThreadIndex,
+  chats: ChatIndex,
+  rules: TicketRules,
+  now: Date,
+): TicketId | null {
+  const tickets = chats.ticketsOf(item);
+  const takes = (id: TicketId) => {
+    const existing = index.ticket(id);
+    return !existing || whereMessageGoes(existing, rules, now) !== 'follow_up';
+  };
+  return tickets.find(takes) ?? tickets.at(-1) ?? null;
+}
+
 /** The ticket of the notices before this one, as long as it is being worked on. */
 function groupTicket(
   item: Item,
@@ -88,13 +109,22 @@ function placeOne(
     if (effect !== 'follow_up') return { item, ticketId: id, effect, followUpOf: null };
     const successor = index.followUpOf(id);
     if (successor === undefined) {
+      if (!mayBegin(item)) return withoutTicket(item);
       const ticketId = newId('ticket');
       index.followUp(id, ticketId);
       return { item, ticketId, effect: 'create', followUpOf: id };
     }
     id = successor;
   }
-  // Machines' reports that belong to nothing are kept, but are nobody's ticket.
-  if (isReport(item)) return { item, ticketId: null, effect: 'none', followUpOf: null };
+  if (!mayBegin(item)) return withoutTicket(item);
   return { item, ticketId: newId('ticket'), effect: 'create', followUpOf: null };
+}
+
+/** Machines' reports that belong to nothing are kept, but are nobody's ticket; so is what its channel wants no ticket of. */
+function mayBegin(item: Item): boolean {
+  return item.chat ? item.chat.beginsNothing === null : !isReport(item);
+}
+
+function withoutTicket(item: Item): Placed {
+  return { item, ticketId: null, effect: 'none', followUpOf: null };
 }

@@ -56,7 +56,7 @@ export async function withoutKnown(
   );
   const sent = new Map(own.map((row) => [row.message_id, row.id]));
   const fresh: Item[] = [];
-  const settled: { id: string; status: 'duplicate' | 'filtered'; message_id: string }[] = [];
+  const settled: SettledSource[] = [];
   for (const item of items) {
     const key = `${item.mail.threading.messageId ?? ''} ${item.mail.contentHash}`;
     const twin = known.get(key);
@@ -68,12 +68,23 @@ export async function withoutKnown(
       fresh.push(item);
     }
   }
-  if (settled.length > 0) {
-    await sql`update sources s set status = d.status, message_id = d.message_id, ingested_at = now()
-      from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as d(id text, status text, message_id text)
-      where s.id = d.id`.execute(tx);
-  }
+  await settleSources(tx, settled);
   return fresh;
+}
+
+/** A source that became no message of its own. */
+export interface SettledSource {
+  readonly id: string;
+  readonly status: 'ingested' | 'duplicate' | 'filtered';
+  /** The message that it repeats, or marks. */
+  readonly message_id: string;
+}
+
+export async function settleSources(tx: Tx, settled: readonly SettledSource[]): Promise<void> {
+  if (settled.length === 0) return;
+  await sql`update sources s set status = d.status, message_id = d.message_id, ingested_at = now(), error = null
+    from jsonb_to_recordset(${JSON.stringify(settled)}::jsonb) as d(id text, status text, message_id text)
+    where s.id = d.id`.execute(tx);
 }
 
 /** Leaves out what we sent ourselves and a forwarder, a list or a sent folder brought back. */

@@ -10,6 +10,7 @@ import type { Actor } from '../schema.ts';
 import { insertAudit } from './audit.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
+import { ChatIndex } from './chat-index.ts';
 import { writeEvents } from './events.ts';
 import { keepFiltered, type FilteredItem } from './filtered.ts';
 import {
@@ -20,6 +21,8 @@ import {
   type ParsedSource,
   type Placed,
 } from './ingest-item.ts';
+import { isBesides, takeBesides } from './ingest-besides.ts';
+import { keepChats } from './ingest-chats.ts';
 import { storeMessages } from './ingest-messages.ts';
 import { queueNotices } from './ingest-notices.ts';
 import { inThreadOrder, placeAll } from './ingest-places.ts';
@@ -96,18 +99,31 @@ class Ingestion {
     const fresh = await withoutKnown(this.#tx, this.#channel, await this.#withoutFiltered(staged));
     if (fresh.length === 0) return 0;
     const rules = await loadTicketRules(this.#tx, this.#channel.tenantId);
+    const chats = await ChatIndex.load(this.#tx, this.#channel, fresh);
+    const said = fresh.filter((item) => !isBesides(item));
+    const stored = said.length === 0 ? 0 : await this.#take(said, rules, chats);
+    if (said.length === fresh.length) return stored;
+    const context = {
+      tx: this.#tx,
+      pending: this.#pending,
+      channel: this.#channel,
+      rules,
+      now: this.#now,
+    };
+    return stored + (await takeBesides(context, fresh.filter(isBesides), chats));
+  }
+
+  /** What customers wrote. */
+  async #take(fresh: readonly Item[], rules: TicketRules, chats: ChatIndex): Promise<number> {
     const groups = await NoticeGroups.load(this.#tx, this.#channel, fresh);
-    const index = await ThreadIndex.load(
-      this.#tx,
-      this.#channel.tenantId,
-      this.#keys,
-      fresh,
-      groups.ticketIds,
-    );
+    const index = await ThreadIndex.load(this.#tx, this.#channel.tenantId, this.#keys, fresh, [
+      ...groups.ticketIds,
+      ...chats.ticketIds,
+    ]);
     const foreign = await withoutOwn(this.#tx, fresh, index, this.#now);
     const asked = await withRequesters(this.#tx, foreign, index);
     const placed = await this.#withoutUnwanted(
-      placeAll(inThreadOrder(asked), index, groups, rules, this.#now),
+      placeAll(inThreadOrder(asked), index, groups, chats, rules, this.#now),
     );
     const items = placed.map(({ item }) => item);
     if (items.length === 0) return 0;
@@ -124,6 +140,7 @@ class Ingestion {
     const messages = await storeMessages(this.#tx, this.#channel, placed);
     await index.store(this.#tx);
     await groups.store(this.#tx);
+    await keepChats(this.#tx, this.#channel, placed, contactsOf);
     const told = await queueNotices(this.#tx, this.#channel, this.#keys, {
       created,
       placed,
@@ -166,7 +183,8 @@ class Ingestion {
     const said = placed.flatMap(({ item, ticketId }) => {
       const { message, threading } = item.mail;
       const address = message.sender?.address ?? '';
-      const counts = ticketId !== null && address !== '' && !isAutomatic(item);
+      // A chat's turns are short and many; nothing answers them by itself.
+      const counts = ticketId !== null && address !== '' && !isAutomatic(item) && !item.chat;
       if (!counts || !isFresh(message.timestamp, this.#now)) return [];
       return [{ ticketId, address, subjectKey: threading.subjectKey }];
     });
@@ -242,7 +260,7 @@ class Ingestion {
       const people = [...new Set(all.flatMap((other) => contactsOf(other.item)))];
       return {
         id: one.ticketId!,
-        subject: message.subject ?? '',
+        subject: one.item.chat?.subject ?? message.subject ?? '',
         channel: this.#channel.provider,
         accountId: this.#channel.id,
         requesterId: contactsOf(one.item)[0]! as NewTicket['requesterId'],

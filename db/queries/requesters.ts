@@ -17,7 +17,8 @@ export async function withRequesters(
 ): Promise<Item[]> {
   const forwarded = new Map<Item, MailAddress>();
   for (const item of items) {
-    const author = isForged(item) ? null : forwardedFrom(item.mail.message, attachedMails(item));
+    const author =
+      item.chat || isForged(item) ? null : forwardedFrom(item.mail.message, attachedMails(item));
     if (author && !index.isOurs(author.address)) forwarded.set(item, author);
   }
   const agents = forwarded.size > 0 ? await agentAddresses(tx) : new Set<string>();

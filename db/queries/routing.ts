@@ -12,12 +12,15 @@ export interface Routing {
   readonly requester?: MailAddress;
   /** The rule that grouped it with other notices. */
   readonly grouped_by?: string;
+  /** Why it has no ticket, in plain words, where its channel begins none for it. */
+  readonly ticketless?: string;
 }
 
 export function routingOf(
   effect: Routing['effect'],
   verdict: Verdict,
   isGrouped: boolean,
+  beginsNothing: string | null = null,
 ): Routing {
   const { matched, priority, requester, group } = verdict;
   return {
@@ -26,6 +29,7 @@ export function routingOf(
     ...(priority === null ? {} : { priority: priority === 'urgent' ? 'high' : priority }),
     ...(requester ? { requester } : {}),
     ...(isGrouped && group ? { grouped_by: group.rule } : {}),
+    ...(effect === 'none' && beginsNothing !== null ? { ticketless: beginsNothing } : {}),
   };
 }
 
@@ -39,7 +43,11 @@ export function withRouting(body: Routed, routing: Routing | null): Routed {
     priority: routing?.priority ?? body.priority,
     metadata: {
       ...body.metadata,
-      platform_specific: shown ? { ...specific, rules: shown } : specific,
+      platform_specific: {
+        ...specific,
+        ...(shown ? { rules: shown } : {}),
+        ...(routing?.ticketless === undefined ? {} : { ticketless: routing.ticketless }),
+      },
     },
   };
 }

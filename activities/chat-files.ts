@@ -1,0 +1,180 @@
+import { addAbortSignal } from 'node:stream';
+import { fileTypeFromBuffer } from 'file-type';
+import type { Db } from '../db/connection.ts';
+import { BlobTooLarge, hashOf, putBlob, type StoredBlob } from '../db/queries/blobs.ts';
+import type { MissingMedia } from '../db/queries/ingest-item.ts';
+import type { MediaReference } from '../domain/chat.ts';
+import { toldType } from '../domain/file-type.ts';
+import { ProviderFailure } from '../domain/failure.ts';
+import { nameAttachment } from '../domain/mail/filenames.ts';
+import type { ParsedAttachment } from '../domain/mail/parse.ts';
+import type { ChatCapability, ProviderCall } from '../providers/contract.ts';
+import { classified } from './failures.ts';
+
+/** A file of a message, with its bytes in memory or where they were put. */
+export interface FetchedFile {
+  readonly file: ParsedAttachment;
+  readonly content: Buffer | StoredBlob;
+  /** What is odd about it, in plain words. */
+  readonly note: string | null;
+}
+
+/** What one file may take at ingestion; then it waits for a later sync. */
+const FETCH_MS = 15_000;
+/** Kept in memory until its message is stored; a larger one is streamed to the database. */
+const HELD_BYTES = 1_048_576;
+/** Of these a type is told; in most formats the first few bytes say it. */
+const HEAD_BYTES = 65_536;
+const MAX_BYTES = 50 * 1_048_576;
+const FIRST_RETRY_MS = 30_000;
+const LONGEST_RETRY_MS = 3_600_000;
+const REAUTHENTICATE_RETRY_MS = 10 * 60_000;
+/** Tries spread over about a day; vendors keep files for some days. */
+const MOST_ATTEMPTS = 24;
+/** What differs from the vendor's own hash so often is what the vendor has. */
+const TRUSTED_AFTER = 3;
+
+/**
+ * Fetches one file within bounded time and size, and tells its type from its bytes.
+ * @param attempt from 1
+ */
+export async function fetchFile(
+  db: Db,
+  chat: ChatCapability<unknown>,
+  call: ProviderCall<unknown>,
+  media: MediaReference,
+  { position, attempt }: { position: number; attempt: number },
+): Promise<FetchedFile> {
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(FETCH_MS)]);
+  try {
+    const { content, contentType } = await chat.fetchMedia({ ...call, signal }, media);
+    const limit = call.maxBytes ?? MAX_BYTES;
+    const kept = await keep(db, call, addAbortSignal(signal, content), limit);
+    const sha256 = kept.hash.toString('hex');
+    const isAsClaimed = media.sha256 === null || media.sha256.toLowerCase() === sha256;
+    if (!isAsClaimed && attempt < TRUSTED_AFTER) throw corrupt();
+    const claimed = media.contentType ?? contentType;
+    const type = toldType(claimed, (await fileTypeFromBuffer(kept.head))?.mime ?? null, kept.head);
+    return {
+      content: kept.content,
+      note: isAsClaimed ? type.note : 'Its hash differs from what the vendor says.',
+      file: {
+        index: position,
+        filename: nameAttachment(
+          {
+            filename: media.filename,
+            contentLocation: null,
+            contentId: null,
+            contentType: type.contentType,
+            nestedSubject: null,
+          },
+          position + 1,
+        ),
+        contentType: type.contentType,
+        size: kept.size,
+        sha256,
+        inline: media.inline,
+        contentId: null,
+        content: null,
+      },
+    };
+  } catch (error) {
+    call.signal.throwIfAborted();
+    throw asFailure(error, signal.aborted, call.maxBytes ?? MAX_BYTES);
+  }
+}
+
+interface Kept {
+  readonly content: Buffer | StoredBlob;
+  readonly head: Buffer;
+  readonly hash: Buffer;
+  readonly size: number;
+}
+
+async function keep(
+  db: Db,
+  { channel }: ProviderCall<unknown>,
+  content: AsyncIterable<Buffer>,
+  limit: number,
+): Promise<Kept> {
+  const iterator = content[Symbol.asyncIterator]();
+  const held: Buffer[] = [];
+  let size = 0;
+  while (size <= HELD_BYTES) {
+    const next = await iterator.next();
+    if (next.done) {
+      const bytes = Buffer.concat(held);
+      if (size > limit) throw new BlobTooLarge(limit);
+      return { content: bytes, head: bytes.subarray(0, HEAD_BYTES), hash: hashOf(bytes), size };
+    }
+    held.push(next.value);
+    size += next.value.length;
+  }
+  const head = Buffer.concat(held).subarray(0, HEAD_BYTES);
+  const blob = await putBlob(db, channel.tenantId, joined(held, iterator), limit);
+  return { content: blob, head, hash: blob.sha256, size: blob.size };
+}
+
+async function* joined(
+  held: readonly Buffer[],
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
+  yield* held;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
+function corrupt(): ProviderFailure {
+  return new ProviderFailure({
+    code: 'media.corrupt',
+    class: 'retry',
+    message: 'The file that came differs from what the vendor says of it.',
+  });
+}
+
+function asFailure(error: unknown, timedOut: boolean, limit: number): unknown {
+  if (error instanceof BlobTooLarge)
+    return new ProviderFailure({
+      code: 'media.too_large',
+      class: 'give_up',
+      message: `The file is larger than the ${Math.floor(limit / 1_048_576)} MiB that are kept.`,
+    });
+  const known = classified(error);
+  if (known) return known;
+  if (timedOut)
+    return new ProviderFailure({
+      code: 'media.timeout',
+      class: 'retry',
+      message: `The file did not come within ${FETCH_MS / 1000} seconds.`,
+    });
+  return isStreamFault(error)
+    ? new ProviderFailure(
+        { code: 'media.interrupted', class: 'retry', message: 'The file broke off on its way.' },
+        { cause: error },
+      )
+    : error;
+}
+
+/** The vendor's line, not our database's. */
+function isStreamFault(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code;
+  return (
+    typeof code === 'string' && /^(ERR_STREAM|UND_ERR|ECONN|EPIPE|ETIMEDOUT|ABORT_ERR)/.test(code)
+  );
+}
+
+/** A file that could not be fetched: when it is tried again, or that it will not be. */
+export function missingAfter(
+  failure: ProviderFailure,
+  reference: MediaReference,
+  { position, attempt }: { position: number; attempt: number },
+): MissingMedia {
+  const error = { code: failure.code, detail: failure.message };
+  const isOver = failure.class === 'give_up' || attempt >= MOST_ATTEMPTS;
+  const backOff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10));
+  const wait =
+    failure.class === 'reauthenticate'
+      ? REAUTHENTICATE_RETRY_MS
+      : (failure.retryAfterMs ?? backOff);
+  const nextAt = isOver ? null : new Date(Date.now() + wait);
+  return { position, reference, attempts: attempt, error, nextAt };
+}

@@ -1,0 +1,226 @@
+import { storedChannelCall } from '../db/channel-call.ts';
+import { inTenant } from '../db/connection.ts';
+import type { LoadedChannel } from '../db/queries/channels.ts';
+import { conversationsAt } from '../db/queries/conversations.ts';
+import type { ChatFacts, MissingMedia, ParsedSource } from '../db/queries/ingest-item.ts';
+import type { StagedSource } from '../db/queries/staged.ts';
+import type { ChatMessage } from '../domain/chat.ts';
+import { chatAsParsed, chatSubject, missingFile } from '../domain/chat-source.ts';
+import { ProviderFailure } from '../domain/failure.ts';
+import { uniqueNames } from '../domain/mail/filenames.ts';
+import { optOf } from '../domain/opt-out.ts';
+import type {
+  ChannelProvider,
+  ChatCapability,
+  ProviderCall,
+  SourceMapper,
+} from '../providers/contract.ts';
+import { fetchFile, missingAfter, type FetchedFile } from './chat-files.ts';
+import type { Deps } from './deps.ts';
+import { inParallel } from './in-parallel.ts';
+
+/** A provider whose stored sources are a chat's. */
+export type ChatProvider = ChannelProvider & {
+  readonly chat: ChatCapability<unknown>;
+  readonly manifest: { readonly source: SourceMapper };
+};
+
+/** Files and profiles of one batch that are fetched at once. */
+const AT_ONCE = 8;
+/** What all files of a batch may take together: the messages behind them wait so long at most. */
+const BATCH_MS = 30_000;
+const PROFILE_MS = 5_000;
+const SIGN_OF_LIFE_MS = 5_000;
+
+/** A chat's staged source as its mapper read it. */
+export interface ReadChat {
+  readonly source: StagedSource;
+  readonly chat: ChatMessage;
+}
+
+/** What a chat's source comes to, beside its receipt and the rules' verdict. */
+export type ParsedChat = Pick<ParsedSource, 'mail' | 'attachments'> & {
+  readonly source: StagedSource;
+  readonly chat: ChatFacts;
+};
+
+export function isChat(provider: ChannelProvider | undefined): provider is ChatProvider {
+  return provider?.chat !== undefined && typeof provider.manifest.source === 'function';
+}
+
+/** @throws what the mapper throws: the source's own fault */
+export function readChat(
+  { manifest }: ChatProvider,
+  source: StagedSource,
+  bytes: Buffer,
+): ReadChat {
+  return {
+    source,
+    chat: manifest.source(bytes, { ...source.meta, receivedAt: source.received_at }),
+  };
+}
+
+/**
+ * Messages of a batch in the order in which they were written, with the files they carry and the names of people whom
+ * their channel does not name. What can't be had in time is left for later, or for good, with its reason: it keeps no
+ * message waiting.
+ */
+export async function completeChats(
+  deps: Deps,
+  channel: LoadedChannel,
+  provider: ChatProvider,
+  read: readonly ReadChat[],
+  heartbeat: () => void,
+): Promise<ParsedChat[]> {
+  if (read.length === 0) return [];
+  const stop = new AbortController();
+  const beat = setInterval(() => {
+    try {
+      heartbeat();
+    } catch (error) {
+      stop.abort(error); // it was cancelled
+    }
+  }, SIGN_OF_LIFE_MS);
+  try {
+    const call = await storedChannelCall(deps, provider, channel, { signal: stop.signal });
+    const names = await profileNames(deps, channel, provider, call, read);
+    const until = Date.now() + BATCH_MS;
+    const parsed = await inParallel(AT_ONCE, read, async ({ source, chat }) => {
+      const name = chat.party.name || (names.get(chat.party.address) ?? '');
+      const files = await filesOf(deps, provider, call, chat, until);
+      return complete(provider, call, source, withName(chat, name), files);
+    });
+    return parsed.toSorted((a, b) => timeOf(a) - timeOf(b));
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function timeOf({ mail }: ParsedChat): number {
+  return Date.parse(mail.message.timestamp);
+}
+
+interface Files {
+  readonly fetched: readonly FetchedFile[];
+  readonly missing: readonly MissingMedia[];
+}
+
+/** One message's files, one after the other. */
+async function filesOf(
+  { db }: Deps,
+  { chat: capability }: ChatProvider,
+  call: ProviderCall<unknown>,
+  { media, message }: ChatMessage,
+  until: number,
+): Promise<Files> {
+  const fetched: FetchedFile[] = [];
+  const missing: MissingMedia[] = [];
+  // Of what was sent beside us it must be known first that it was not sent by us.
+  const isLater = () => message.direction === 'outbound' || Date.now() > until;
+  for (const [position, reference] of media.entries()) {
+    if (isLater()) {
+      missing.push({ position, reference, attempts: 0, error: WAITING, nextAt: new Date() });
+      continue;
+    }
+    const attempt = { position, attempt: 1 };
+    try {
+      fetched.push(await fetchFile(db, capability, call, reference, attempt));
+    } catch (error) {
+      if (!(error instanceof ProviderFailure)) throw error;
+      missing.push(missingAfter(error, reference, attempt));
+    }
+  }
+  return { fetched, missing };
+}
+
+const WAITING = { code: 'media.waiting', detail: 'It is still to be fetched.' };
+
+function complete(
+  { chat: capability }: ChatProvider,
+  { settings }: ProviderCall<unknown>,
+  source: StagedSource,
+  chat: ChatMessage,
+  { fetched, missing }: Files,
+): ParsedChat {
+  const { message, party, reaction = null, sentAs = null } = chat;
+  const vendorId = source.provider_message_id ?? message.message_id;
+  const unique = uniqueNames();
+  const mail = chatAsParsed(chat, vendorId, {
+    stored: fetched.map(({ file }) => ({ ...file, filename: unique(file.filename) })),
+    missing: missing.map(missingFile),
+    notes: fetched.flatMap(({ file, note }) => (note === null ? [] : `${file.filename}: ${note}`)),
+  });
+  const isTheirs = message.direction === 'inbound' && reaction === null;
+  const opting = isTheirs ? optOf(message.content) : null;
+  const writtenAt = Date.parse(message.timestamp);
+  return {
+    source,
+    mail: opting === 'out' ? { ...mail, automatic: ASKS_FOR_SILENCE } : mail,
+    attachments: fetched.map(({ content }) => content),
+    chat: {
+      party,
+      vendorId,
+      answers: chat.answers,
+      subject: chatSubject(chat),
+      windowEndsAt: chat.opensWindow ? new Date(writtenAt + capability.windowMs(settings)) : null,
+      beginsNothing: whyNoTicket(settings, opting),
+      opting,
+      reaction,
+      sentAs,
+      positions: fetched.map(({ file }) => file.index),
+      missing,
+    },
+  };
+}
+
+/** It joins, but moves nothing: nobody is to answer it. */
+const ASKS_FOR_SILENCE = { automatic: true, autoReply: false, reason: 'an opt-out word' };
+
+function whyNoTicket(settings: unknown, opting: 'out' | 'in' | null): string | null {
+  const { ticket_creation_enabled: creates } = (settings ?? {}) as {
+    ticket_creation_enabled?: unknown; // a common, optional setting
+  };
+  if (creates === false) return 'The channel begins no tickets: ticket_creation_enabled is false.';
+  return opting === 'out' ? 'The customer asked to hear no more.' : null;
+}
+
+function withName(chat: ChatMessage, name: string): ChatMessage {
+  const { message, party } = chat;
+  if (name === party.name) return chat;
+  const { sender } = message;
+  const isTheirs = sender?.address === party.address && sender.name === '';
+  return {
+    ...chat,
+    party: { ...party, name },
+    message: isTheirs ? { ...message, sender: { ...sender, name } } : message,
+  };
+}
+
+/** Asked once, as a conversation begins; a vendor that doesn't tell in time is not waited for. */
+async function profileNames(
+  { db, log }: Deps,
+  { facts }: LoadedChannel,
+  { chat: capability }: ChatProvider,
+  call: ProviderCall<unknown>,
+  read: readonly ReadChat[],
+): Promise<Map<string, string>> {
+  const names = new Map<string, string>();
+  const unnamed = [
+    ...new Set(read.flatMap(({ chat: { party } }) => (party.name === '' ? party.address : []))),
+  ];
+  if (!capability.profile || unnamed.length === 0) return names;
+  const known = await inTenant(db, facts.tenantId, (tx) => conversationsAt(tx, facts.id, unnamed));
+  const strangers = unnamed.filter((address) => !known.some((one) => one.address === address));
+  await inParallel(AT_ONCE, strangers, async (address) => {
+    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(PROFILE_MS)]);
+    try {
+      const profile = await capability.profile!({ ...call, signal }, address);
+      if (profile) names.set(address, profile.name);
+    } catch (error) {
+      call.signal.throwIfAborted();
+      const reason = error instanceof ProviderFailure ? error.code : String(error);
+      log.warn({ channel: facts.id, reason }, 'a customer’s profile could not be read');
+    }
+  });
+  return names;
+}
