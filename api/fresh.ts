@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requestSync } from '../db/queries/channels.ts';
+import { requestSync } from '../db/queries/channel-changes.ts';
 import { readFreshness } from '../db/queries/freshness.ts';
 import type { TenantId } from '../domain/ids.ts';
 import { findProvider } from '../providers/registry.ts';

@@ -1,7 +1,8 @@
 import type { Request, Response } from 'express';
 import { storedChannelCall } from '../../db/channel-call.ts';
 import { stageSources } from '../../db/queries/sources.ts';
-import { noteNews, type LoadedChannel } from '../../db/queries/channels.ts';
+import { noteNews } from '../../db/queries/channel-changes.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { applyStatuses } from '../../db/queries/delivery-statuses.ts';
 import {
   DoorRefusal,

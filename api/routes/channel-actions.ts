@@ -1,10 +1,6 @@
 import { z } from 'zod';
-import {
-  openChannel,
-  requestSync,
-  wantState,
-  type DesiredState,
-} from '../../db/queries/channels.ts';
+import { requestSync, wantState } from '../../db/queries/channel-changes.ts';
+import { openChannel, type DesiredState } from '../../db/queries/channels.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { providerNamed } from '../channels/provider.ts';
 import { Channel, showChannel } from '../channels/show.ts';

@@ -1,13 +1,11 @@
 import { z } from 'zod';
 import { AddressTaken } from '../../db/queries/channel-addresses.ts';
+import { changeChannel, deleteChannel, requestSync } from '../../db/queries/channel-changes.ts';
 import {
-  changeChannel,
   countSetAside,
   createChannel,
-  deleteChannel,
   findChannel,
   listChannels,
-  requestSync,
   type ChannelRow,
 } from '../../db/queries/channels.ts';
 import type { TenantId } from '../../domain/ids.ts';

@@ -2,7 +2,8 @@ import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db } from '../connection.ts';
 import { consentedAccount, keepConsented, type SealedTokens } from './channel-tokens.ts';
 import { claimAddresses } from './channel-addresses.ts';
-import { lockChannel, SHOWN_AT_ONCE, update, type ChannelRow } from './channels.ts';
+import { SHOWN_AT_ONCE, update } from './channel-changes.ts';
+import { lockChannel, type ChannelRow } from './channels.ts';
 import { Pending } from './outbox.ts';
 
 /** The channel reads another account already. */

@@ -1,12 +1,10 @@
-import { sql, type Selectable, type Updateable } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
-import { claimAddresses, freeAddresses, type ClaimedAddresses } from './channel-addresses.ts';
-import { consentedAccount, forgetTokens } from './channel-tokens.ts';
-import { forgetCredentials } from './channel-watch.ts';
+import { claimAddresses, type ClaimedAddresses } from './channel-addresses.ts';
 import { Pending } from './outbox.ts';
 
 export type ChannelRow = Selectable<Database['channels']>;
@@ -108,18 +106,6 @@ export function sealSecrets(
   return Object.keys(secrets).length === 0
     ? null
     : keys.sealJson(SECRETS_PURPOSE, secrets, channelId);
-}
-
-/** A vendor called: there is mail to fetch, or its push subscription is to be made anew. */
-export async function noteNews(
-  db: Db,
-  { tenantId, id }: { tenantId: TenantId; id: ChannelId },
-  provider: string,
-  news: 'mail' | 'watch',
-): Promise<Pending> {
-  const pending = new Pending(tenantId);
-  await inTenant(db, tenantId, (tx) => pending.channel(tx, id, provider, false, news));
-  return pending;
 }
 
 export async function findChannel(
@@ -227,162 +213,6 @@ export async function createChannel(
     return inserted;
   });
   return { row, pending };
-}
-
-export interface ChannelChange {
-  readonly name?: string;
-  readonly address?: string | null;
-  readonly addresses?: ClaimedAddresses;
-  readonly settings?: JsonObject;
-  readonly secrets?: Buffer | null;
-  readonly rules?: unknown;
-  readonly desiredState?: DesiredState;
-  /** Where nobody has consented: by a consent it is what the vendor said. */
-  readonly account?: string | null;
-  /** Kept tokens that the change makes useless. */
-  readonly forget?: 'access' | 'all' | null;
-  /** A running channel is to connect anew; false where only its name changed. */
-  readonly reconnects: boolean;
-}
-
-/**
- * Writes what an admin changed and tells the workflow. `change` sees the locked row, so that two admins' merges
- * don't overwrite each other. Null where there is no such channel.
- * @throws AddressTaken
- */
-export async function changeChannel(
-  db: Db,
-  tenantId: TenantId,
-  channelId: string,
-  change: (row: ChannelRow) => ChannelChange,
-): Promise<{ row: ChannelRow; pending: Pending } | null> {
-  const pending = new Pending(tenantId);
-  const row = await inTenant(db, tenantId, async (tx) => {
-    const before = await lockChannel(tx, channelId);
-    if (!before) return null;
-    const { addresses, settings, rules, desiredState, reconnects, account, forget, ...plain } =
-      change(before);
-    if (forget) await forgetTokens(tx, channelId, forget);
-    const consented = await consentedAccount(tx, channelId);
-    const desired = desiredState ?? before.desired_state;
-    if (addresses) {
-      await freeAddresses(tx, channelId);
-      await claimAddresses(tx, tenantId, channelId, addresses);
-    }
-    return update(tx, pending, before, {
-      ...plain,
-      ...(account === undefined || consented !== null ? {} : { account }),
-      ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
-      // The vendor is asked again whether the subscription fits what is wanted now.
-      ...(forget ? { watch_expires_at: null } : {}),
-      ...(rules === undefined ? {} : { rules: rules === null ? null : JSON.stringify(rules) }),
-      ...(desired !== before.desired_state || (reconnects && desired === 'running')
-        ? { desired_state: desired, ...SHOWN_AT_ONCE[desired] }
-        : {}),
-    });
-  });
-  return row && { row, pending };
-}
-
-const CONNECTING = { state: 'connecting', detail: 'Waiting for its worker.', last_error: null };
-/** What an admin sees until the workflow tells better. */
-export const SHOWN_AT_ONCE = {
-  running: CONNECTING,
-  paused: { state: 'paused', detail: 'Paused by an admin.', next_sweep_at: null },
-  stopped: { state: 'stopped', detail: 'Stopped by an admin.', next_sweep_at: null },
-} as const;
-
-/**
- * Writes what the admin wants; the state is shown at once and the workflow follows. Without effect where it is so
- * already, except that `running` tries a channel in trouble again; refused where what was wanted so far is not one
- * of `from`. Null where there is no such channel.
- */
-export async function wantState(
-  db: Db,
-  tenantId: TenantId,
-  channelId: string,
-  desired: DesiredState,
-  from?: readonly DesiredState[],
-): Promise<{ row: ChannelRow; pending: Pending; refused: boolean } | null> {
-  const pending = new Pending(tenantId);
-  return inTenant(db, tenantId, async (tx) => {
-    const before = await lockChannel(tx, channelId);
-    if (!before) return null;
-    if (from && !from.includes(before.desired_state))
-      return { row: before, pending, refused: true };
-    const inTrouble = before.state === 'needs_attention' || before.state === 'backing_off';
-    if (before.desired_state === desired && !(desired === 'running' && inTrouble))
-      return { row: before, pending, refused: false };
-    const row = await update(tx, pending, before, {
-      desired_state: desired,
-      ...SHOWN_AT_ONCE[desired],
-    });
-    return { row, pending, refused: false };
-  });
-}
-
-/** Writes a locked channel's change, and leaves its workflow to be told. */
-export async function update(
-  tx: Tx,
-  pending: Pending,
-  before: ChannelRow,
-  values: Updateable<Database['channels']>,
-): Promise<ChannelRow> {
-  const row = await tx
-    .updateTable('channels')
-    .set({ ...values, version: sql`version + 1`, updated_at: sql<Date>`now()` })
-    .where('id', '=', before.id)
-    .returningAll()
-    .executeTakeFirstOrThrow();
-  await pending.channel(tx, before.id, before.provider, true);
-  return row;
-}
-
-/** Asks for a sync now of all running channels, or of those named. */
-export async function requestSync(
-  db: Db,
-  tenantId: TenantId,
-  { channelId, provider }: { channelId?: string; provider?: string },
-): Promise<{ rows: ChannelRow[]; pending: Pending }> {
-  const pending = new Pending(tenantId);
-  const rows = await inTenant(db, tenantId, async (tx) => {
-    const synced = await tx
-      .updateTable('channels')
-      .set({ sync_requested: sql`sync_requested + 1` })
-      .where('tenant_id', '=', tenantId)
-      .where('deleted_at', 'is', null)
-      .where('desired_state', '=', 'running')
-      .$if(channelId !== undefined, (query) => query.where('id', '=', channelId!))
-      .$if(provider !== undefined, (query) => query.where('provider', '=', provider!))
-      .returningAll()
-      .execute();
-    for (const row of synced) await pending.channel(tx, row.id, row.provider, false);
-    return synced;
-  });
-  return { rows, pending };
-}
-
-/** Soft: its messages stay, its addresses are free again, its workflow is told to end what there is at the vendor, and itself. */
-export async function deleteChannel(
-  db: Db,
-  tenantId: TenantId,
-  channelId: string,
-): Promise<Pending | null> {
-  const pending = new Pending(tenantId);
-  return inTenant(db, tenantId, async (tx) => {
-    const before = await lockChannel(tx, channelId);
-    if (!before) return null;
-    await freeAddresses(tx, channelId);
-    await update(tx, pending, before, {
-      desired_state: 'stopped',
-      ...SHOWN_AT_ONCE.stopped,
-      ingress_token_hash: null,
-      deleted_at: new Date(),
-    });
-    // Its workflow needs them to end a push subscription, and forgets them then.
-    if (before.watch_renewed_at === null) await forgetCredentials(tx, channelId);
-    return pending;
-  });
 }
 
 /** How many of a channel's receipts could not be processed. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ingestSource } from '../../activities/ingestion.ts';
-import { wantState } from '../../db/queries/channels.ts';
+import { wantState } from '../../db/queries/channel-changes.ts';
 import { request, startTestApi, type Client, type TestApi } from './api-fixture.ts';
 
 let api: TestApi;

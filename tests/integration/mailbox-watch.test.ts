@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
-import { wantState } from '../../db/queries/channels.ts';
+import { wantState } from '../../db/queries/channel-changes.ts';
 import { registerSearchAttributes } from '../../workers/temporal/connection.ts';
 import { eventually, testTemporal } from '../harness/index.ts';
 import {

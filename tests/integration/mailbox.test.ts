@@ -2,13 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { loadConfig } from '../../config/config.ts';
 import { inTenant } from '../../db/connection.ts';
-import {
-  changeChannel,
-  createChannel,
-  requestSync,
-  sealSecrets,
-  wantState,
-} from '../../db/queries/channels.ts';
+import { changeChannel, requestSync, wantState } from '../../db/queries/channel-changes.ts';
+import { createChannel, sealSecrets } from '../../db/queries/channels.ts';
 import { stageSource } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';

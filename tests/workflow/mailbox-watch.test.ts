@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { Client } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime } from '@temporalio/worker';
-import { deleteChannel, wantState } from '../../db/queries/channels.ts';
+import { deleteChannel, wantState } from '../../db/queries/channel-changes.ts';
 import { registerSearchAttributes } from '../../workers/temporal/connection.ts';
 import { eventually, timeSkipping } from '../harness/index.ts';
 import { PushingVendor, startMailbox, type WatchFixture } from './watch-fixture.ts';

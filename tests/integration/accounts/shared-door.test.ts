@@ -7,12 +7,8 @@ import { mountIngress } from '../../../api/ingress/mount.ts';
 import { answerErrors } from '../../../api/middleware/errors.ts';
 import { giveRequestId } from '../../../api/middleware/request-id.ts';
 import { inTenant } from '../../../db/connection.ts';
-import {
-  createChannel,
-  deleteChannel,
-  sealSecrets,
-  wantState,
-} from '../../../db/queries/channels.ts';
+import { deleteChannel, wantState } from '../../../db/queries/channel-changes.ts';
+import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
 import { DoorRefusal, type ChannelProvider } from '../../../providers/contract.ts';
