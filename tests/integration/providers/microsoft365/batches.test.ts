@@ -150,6 +150,21 @@ describe('where Graph words MIME, or refuses batches, in its own way', () => {
   });
 });
 
+it.each<FaultKind>([
+  'too_many',
+  'unavailable',
+  'server_error',
+  'lost_answer',
+  'reset',
+  'token_expired',
+])('asks again for a batch that fails as a whole: %s', async (kind) => {
+  given.deliver(1, 20);
+  given.simulator.faults.failNext({ kind, match: /\$batch$/ });
+  const { subjects: read } = await drain(given.call());
+  expect(read).toEqual(subjects(1, 20));
+  expect([batches().length, alone().length]).toEqual([2, 0]);
+});
+
 describe('a request within a batch', () => {
   const failNext = (kind: FaultKind, more: { retryAfterSeconds?: number; match?: RegExp } = {}) =>
     given.simulator.batched.faults.failNext({ kind, match: /\$value$/, ...more });
