@@ -318,10 +318,11 @@ export interface DoorReceipt {
 export interface DeliveryStatus {
   /**
    * The id that `SendReceipt` gave, or our own Message-ID; or, where the vendor tells by a mark in time, all that was
-   * sent to this person until then.
+   * sent to this person until then. `sentAs`: our own id (`msg_…`), where the channel carried it there and back: by it a
+   * message is known whose receipt was lost.
    */
   readonly of:
-    | { readonly providerMessageId: string }
+    | { readonly providerMessageId: string; readonly sentAs?: string }
     | { readonly messageId: string }
     | { readonly sentTo: string; readonly until: Date };
   readonly status: 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';

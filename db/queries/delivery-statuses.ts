@@ -82,6 +82,7 @@ export async function applyEarlyStatuses(
 ): Promise<void> {
   const person = chatPartner(message);
   const keys = [
+    `s:${message.id}`,
     ...(message.provider_message_id ? [`p:${message.provider_message_id}`] : []),
     ...(message.message_id ? [`m:${message.message_id}`] : []),
     ...(person === null ? [] : [markKey(person)]),
@@ -145,6 +146,7 @@ async function findOrKeep(
     }
     if (marks.length > 0) continue;
     const message = await findMessage(tx, tenantId, channelId, key);
+    if (message?.provider_message_id === null) await nameMessage(tx, message.id, statuses);
     if (message && message.status !== 'queued') say(message.id, message.ticket_id, statuses);
     else await keep(tx, tenantId, channelId, key, statuses);
   }
@@ -155,14 +157,32 @@ async function findMessage(tx: Tx, tenantId: TenantId, channelId: ChannelId, key
   const [kind, id] = [key.slice(0, 1), key.slice(2)];
   return tx
     .selectFrom('messages')
-    .select(['id', 'ticket_id', 'status'])
+    .select(['id', 'ticket_id', 'status', 'provider_message_id'])
     .where('tenant_id', '=', tenantId)
     .where('direction', '=', 'outbound')
+    .$if(kind === 's', (query) => query.where('channel_id', '=', channelId).where('id', '=', id))
     .$if(kind === 'p', (query) =>
       query.where('channel_id', '=', channelId).where('provider_message_id', '=', id),
     )
     .$if(kind === 'm', (query) => query.where('message_id', '=', id))
     .executeTakeFirst();
+}
+
+/** The vendor's id of a message whose receipt was lost; while it is being sent, the receipt may still come. */
+async function nameMessage(
+  tx: Tx,
+  messageId: string,
+  statuses: readonly DeliveryStatus[],
+): Promise<void> {
+  const [id] = statuses.flatMap(({ of }) => ('sentAs' in of ? of.providerMessageId : []));
+  if (id === undefined) return;
+  await tx
+    .updateTable('messages')
+    .set({ provider_message_id: id })
+    .where('id', '=', messageId)
+    .where('status', '!=', 'queued')
+    .where('provider_message_id', 'is', null)
+    .execute();
 }
 
 async function keep(
@@ -259,9 +279,8 @@ async function lockKeys(tx: Tx, channelId: string, keys: readonly string[]): Pro
 
 function keyOf(of: DeliveryStatus['of']): string {
   if ('sentTo' in of) return markKey(of.sentTo);
-  return 'messageId' in of
-    ? `m:${comparableMessageId(of.messageId.replaceAll(/[<>\s]/g, ''))}`
-    : `p:${of.providerMessageId}`;
+  if ('messageId' in of) return `m:${comparableMessageId(of.messageId.replaceAll(/[<>\s]/g, ''))}`;
+  return of.sentAs === undefined ? `p:${of.providerMessageId}` : `s:${of.sentAs}`;
 }
 
 function clean(detail: string | undefined): string | undefined {

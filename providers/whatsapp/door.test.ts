@@ -81,7 +81,7 @@ describe('the door', () => {
     expect(String(sources[0]!.source)).not.toContain('Bob');
   });
 
-  it('reads states, and names a message whose id never came by our own Message-ID', async () => {
+  it('reads states, and names a message whose id never came by the mark that went along', async () => {
     const at = { timestamp: '1763712000', recipient_id: '491' };
     const error = { code: 131047, title: 'Re-engagement message' };
     const { statuses } = await receive(
@@ -92,7 +92,12 @@ describe('the door', () => {
             change('11', {
               statuses: [
                 { id: 'w1', status: 'sent', ...at },
-                { id: 'w2', status: 'played', ...at, biz_opaque_callback_data: 'id@host' },
+                {
+                  id: 'w2',
+                  status: 'played',
+                  ...at,
+                  biz_opaque_callback_data: 'postroom:msg_7:a@b',
+                },
                 { id: 'w3', status: 'failed', ...at, errors: [error] },
                 { id: 'w4', status: 'pondered', ...at },
                 { id: 'w5', status: 'read', ...at, recipient_type: 'group' },
@@ -106,7 +111,7 @@ describe('the door', () => {
     const date = new Date('2025-11-21T08:00:00Z');
     expect(statuses).toEqual([
       { of: { providerMessageId: 'w1' }, status: 'sent', at: date },
-      { of: { messageId: 'id@host' }, status: 'read', at: date },
+      { of: { providerMessageId: 'w2', sentAs: 'msg_7' }, status: 'read', at: date },
       {
         of: { providerMessageId: 'w3' },
         status: 'failed',

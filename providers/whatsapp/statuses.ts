@@ -1,5 +1,6 @@
 import { serverWords } from '../connect.ts';
 import type { DeliveryStatus } from '../contract.ts';
+import { markedMessage } from '../own-mark.ts';
 import { meaningOf } from './errors.ts';
 import type { Status } from './webhook.ts';
 
@@ -14,17 +15,16 @@ const STATES: Readonly<Record<string, DeliveryStatus['status']>> = {
 /**
  * What a status webhook says of a message of ours
  * (https://developers.facebook.com/documentation/business-messaging/whatsapp/webhooks/reference/messages/status); null
- * where its state stays. Our own Message-ID, which goes along with each message, also names one whose id at WhatsApp
- * never reached us.
+ * where its state stays. Our mark, which goes along with each message, also names one whose id at WhatsApp never reached us.
  */
 export function statusOf(status: Status): DeliveryStatus | null {
   const state = STATES[status.status];
   if (state === undefined || status.recipient_type === 'group') return null;
-  const own = status.biz_opaque_callback_data;
+  const sentAs = markedMessage(status.biz_opaque_callback_data);
   const [error] = status.errors ?? [];
   const seconds = status.timestamp;
   return {
-    of: own?.includes('@') ? { messageId: own } : { providerMessageId: status.id },
+    of: { providerMessageId: status.id, ...(sentAs !== null && { sentAs }) },
     status: state,
     ...(error && { detail: serverWords(meaningOf(error)) }),
     at: seconds === undefined ? new Date() : new Date(seconds * 1000),

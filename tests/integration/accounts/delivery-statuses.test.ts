@@ -160,6 +160,30 @@ test('what is said before the receipt is written is not lost', async () => {
   ]);
 });
 
+test('a message whose receipt was lost is known by our own id, and in doubt no more', async () => {
+  const early = await sendAnswer(async (sent) => {
+    await apply({
+      ...said(sent, 'delivered'),
+      of: { providerMessageId: sent.providerId, sentAs: sent.id },
+    });
+    expect(await messageOf(sent)).toMatchObject({ status: 'queued', provider_message_id: null });
+  });
+  expect(await messageOf(early)).toMatchObject({
+    status: 'delivered',
+    provider_message_id: early.providerId,
+  });
+  const lost = await sendAnswer();
+  await inTenant(api.db, seed.tenantId, (tx) =>
+    tx
+      .updateTable('messages')
+      .set({ status: 'uncertain', provider_message_id: null })
+      .where('id', '=', lost.id)
+      .execute(),
+  );
+  await apply({ ...said(lost, 'read'), of: { providerMessageId: 'theirs', sentAs: lost.id } });
+  expect(await messageOf(lost)).toMatchObject({ status: 'read', provider_message_id: 'theirs' });
+});
+
 test('a bounce marks its own recipient, and nobody that the mail did not go to', async () => {
   const undeliverable = () =>
     inTenant(api.db, seed.tenantId, async (tx) =>
@@ -181,6 +205,7 @@ test('a message of another channel or tenant is none of the vendor’s', async (
   const statuses = [
     said(sent, 'bounced'),
     { ...said(sent, 'bounced'), of: { messageId: sent.messageId } },
+    { ...said(sent, 'bounced'), of: { providerMessageId: 'theirs', sentAs: sent.id } },
   ];
   await applyStatuses(api.db, stranger.tenantId, stranger.accountId as ChannelId, statuses);
   expect(await messageOf(sent)).toMatchObject({ status: 'sent' });
