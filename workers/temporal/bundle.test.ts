@@ -6,8 +6,7 @@ import { workflowBundle } from './bundle.ts';
 const ROOT = join(import.meta.dirname, '../..');
 
 test('no module of ours that executions share keeps anything of one of them', async () => {
-  const bundle = await workflowBundle();
-  const code = 'code' in bundle ? bundle.code : readFileSync(bundle.codePath, 'utf8');
+  const { code } = await workflowBundle();
   const own = [...code.matchAll(/^\/\*\*\*\/ "\.\/((?!node_modules)[^"]+\.ts)"/gm)].map(
     ([, file]) => file!,
   );
