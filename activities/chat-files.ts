@@ -19,8 +19,6 @@ export interface FetchedFile {
   readonly note: string | null;
 }
 
-/** What one file may take at ingestion; then it waits for a later sync. */
-const FETCH_MS = 15_000;
 /** Kept in memory until its message is stored; a larger one is streamed to the database. */
 const HELD_BYTES = 1_048_576;
 /** Of these a type is told; in most formats the first few bytes say it. */
@@ -34,18 +32,25 @@ const MOST_ATTEMPTS = 24;
 /** What differs from the vendor's own hash so often is what the vendor has. */
 const TRUSTED_AFTER = 3;
 
+export interface FileAttempt {
+  readonly position: number;
+  /** From 1. */
+  readonly attempt: number;
+  readonly timeoutMs: number;
+}
+
 /**
  * Fetches one file within bounded time and size, and tells its type from its bytes.
- * @param attempt from 1
+ * @throws ProviderFailure where it can't be had; anything else is our own trouble
  */
 export async function fetchFile(
   db: Db,
   chat: ChatCapability<unknown>,
   call: ProviderCall<unknown>,
   media: MediaReference,
-  { position, attempt }: { position: number; attempt: number },
+  { position, attempt, timeoutMs }: FileAttempt,
 ): Promise<FetchedFile> {
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(FETCH_MS)]);
+  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeoutMs)]);
   try {
     const { content, contentType } = await chat.fetchMedia({ ...call, signal }, media);
     const limit = call.maxBytes ?? MAX_BYTES;
@@ -80,7 +85,7 @@ export async function fetchFile(
     };
   } catch (error) {
     call.signal.throwIfAborted();
-    throw asFailure(error, signal.aborted, call.maxBytes ?? MAX_BYTES);
+    throw asFailure(error, signal.aborted ? timeoutMs : null, call.maxBytes ?? MAX_BYTES);
   }
 }
 
@@ -131,7 +136,7 @@ function corrupt(): ProviderFailure {
   });
 }
 
-function asFailure(error: unknown, timedOut: boolean, limit: number): unknown {
+function asFailure(error: unknown, timedOutMs: number | null, limit: number): unknown {
   if (error instanceof BlobTooLarge)
     return new ProviderFailure({
       code: 'media.too_large',
@@ -140,11 +145,11 @@ function asFailure(error: unknown, timedOut: boolean, limit: number): unknown {
     });
   const known = classified(error);
   if (known) return known;
-  if (timedOut)
+  if (timedOutMs !== null)
     return new ProviderFailure({
       code: 'media.timeout',
       class: 'retry',
-      message: `The file did not come within ${FETCH_MS / 1000} seconds.`,
+      message: `The file did not come within ${timedOutMs / 1000} seconds.`,
     });
   return isStreamFault(error)
     ? new ProviderFailure(
@@ -166,7 +171,7 @@ function isStreamFault(error: unknown): boolean {
 export function missingAfter(
   failure: ProviderFailure,
   reference: MediaReference,
-  { position, attempt }: { position: number; attempt: number },
+  { position, attempt }: Pick<FileAttempt, 'position' | 'attempt'>,
 ): MissingMedia {
   const error = { code: failure.code, detail: failure.message };
   const isOver = failure.class === 'give_up' || attempt >= MOST_ATTEMPTS;

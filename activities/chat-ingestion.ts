@@ -18,6 +18,7 @@ import type {
 import { fetchFile, missingAfter, type FetchedFile } from './chat-files.ts';
 import type { Deps } from './deps.ts';
 import { inParallel } from './in-parallel.ts';
+import { withSignsOfLife } from './signs-of-life.ts';
 
 /** A provider whose stored sources are a chat's. */
 export type ChatProvider = ChannelProvider & {
@@ -27,10 +28,10 @@ export type ChatProvider = ChannelProvider & {
 
 /** Files and profiles of one batch that are fetched at once. */
 const AT_ONCE = 8;
-/** What all files of a batch may take together: the messages behind them wait so long at most. */
-const BATCH_MS = 30_000;
+/** What one file may take, and all of a batch together: the messages behind them wait no longer. */
+const FILE_MS = 8_000;
+const BATCH_MS = 10_000;
 const PROFILE_MS = 5_000;
-const SIGN_OF_LIFE_MS = 5_000;
 
 /** A chat's staged source as its mapper read it. */
 export interface ReadChat {
@@ -73,16 +74,8 @@ export async function completeChats(
   heartbeat: () => void,
 ): Promise<ParsedChat[]> {
   if (read.length === 0) return [];
-  const stop = new AbortController();
-  const beat = setInterval(() => {
-    try {
-      heartbeat();
-    } catch (error) {
-      stop.abort(error); // it was cancelled
-    }
-  }, SIGN_OF_LIFE_MS);
-  try {
-    const call = await storedChannelCall(deps, provider, channel, { signal: stop.signal });
+  return withSignsOfLife(heartbeat, async (signal) => {
+    const call = await storedChannelCall(deps, provider, channel, { signal });
     const names = await profileNames(deps, channel, provider, call, read);
     const until = Date.now() + BATCH_MS;
     const parsed = await inParallel(AT_ONCE, read, async ({ source, chat }) => {
@@ -91,9 +84,7 @@ export async function completeChats(
       return complete(provider, call, source, withName(chat, name), files);
     });
     return parsed.toSorted((a, b) => timeOf(a) - timeOf(b));
-  } finally {
-    clearInterval(beat);
-  }
+  });
 }
 
 function timeOf({ mail }: ParsedChat): number {
@@ -122,7 +113,7 @@ async function filesOf(
       missing.push({ position, reference, attempts: 0, error: WAITING, nextAt: new Date() });
       continue;
     }
-    const attempt = { position, attempt: 1 };
+    const attempt = { position, attempt: 1, timeoutMs: FILE_MS };
     try {
       fetched.push(await fetchFile(db, capability, call, reference, attempt));
     } catch (error) {

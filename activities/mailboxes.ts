@@ -31,6 +31,8 @@ import type {
 } from '../workflows/contracts/mailbox-activities.ts';
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
+import { isChat } from './chat-ingestion.ts';
+import { fetchMissingFiles } from './chat-media.ts';
 import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
 import { lookingEvery } from './mailbox-looking.ts';
@@ -102,9 +104,16 @@ export function createMailboxSyncActivities(
         const channel = await load(deps, ref);
         if (channel?.desiredState !== 'running') return { received: 0 };
         const provider = providerOf(channel, options);
-        let received = await ingestStaged(deps, channel, heartbeat, options.findProvider);
+        const ingest = () => ingestStaged(deps, channel, heartbeat, options.findProvider);
+        let received = await ingest();
+        const again = isChat(provider)
+          ? await fetchMissingFiles(deps, channel, provider, heartbeat, async () => {
+              received += await ingest();
+            })
+          : null;
+        const later = again === null ? {} : { againSeconds: again };
         await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
-        if (!provider.mailbox) return { received };
+        if (!provider.mailbox) return { received, ...later };
         const call = await callOf(deps, provider, channel);
         const oldest = new Oldest();
         for (const folder of provider.mailbox.folders(call.settings)) {
@@ -112,7 +121,7 @@ export function createMailboxSyncActivities(
             syncFolder(deps, channel, provider.mailbox!, call, folder, oldest),
           );
         }
-        return { received, ...oldest.told() };
+        return { received, ...oldest.told(), ...later };
       });
     },
   };

@@ -112,8 +112,10 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     while (!isOver()) {
       nudged = false;
       const { pushes } = push;
+      let again = Infinity;
       try {
         const synced = await syncMailbox(ref);
+        again = (synced.againSeconds ?? Infinity) * 1000;
         failures = 0;
         if (swept) push.swept(synced, pushes);
       } catch (error) {
@@ -138,7 +140,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       if (!waits) {
         waiting?.stop();
         waiting = null;
-        const ms = Math.min(seconds * 1000, push.untilDue());
+        const ms = Math.min(seconds * 1000, push.untilDue(), again);
         swept = !(await condition(attention, ms, { summary: 'next sweep' }));
         continue;
       }

@@ -31,6 +31,8 @@ export interface Synced {
   readonly received: number;
   /** When the oldest of it reached the vendor. */
   readonly oldestAt?: string;
+  /** There is more to do by then: a chat's file that could not be fetched. */
+  readonly againSeconds?: number;
 }
 
 export interface MailboxStateReport {

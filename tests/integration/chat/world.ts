@@ -1,4 +1,6 @@
 import { sql, type Selectable } from 'kysely';
+import type { ChatProvider } from '../../../activities/chat-ingestion.ts';
+import { fetchMissingFiles } from '../../../activities/chat-media.ts';
 import type { Deps } from '../../../activities/deps.ts';
 import { ingestStaged } from '../../../activities/ingestion.ts';
 import { connect, inTenant, type Db } from '../../../db/connection.ts';
@@ -25,6 +27,8 @@ export interface ChatWorld {
   receive(...notes: Note[]): Promise<number>;
   stage(...notes: Note[]): Promise<void>;
   ingest(): Promise<number>;
+  /** What a sync does after it: fetches files that are due. Returns when there is more to do, in seconds. */
+  fetchFiles(): Promise<number | null>;
   newChannel(settings?: Record<string, unknown>): Promise<LoadedChannel>;
   rows<Table extends keyof Tables>(table: Table): Promise<Tables[Table][]>;
 }
@@ -109,6 +113,14 @@ export async function chatWorld(db: Db): Promise<ChatWorld> {
         world.channel,
         () => {},
         () => vendor.provider,
+      ),
+    fetchFiles: () =>
+      fetchMissingFiles(
+        deps,
+        world.channel,
+        vendor.provider as ChatProvider,
+        () => {},
+        async () => void (await world.ingest()),
       ),
     async rows(table) {
       const { rows } = await inTenant(db, tenantId, (tx) =>
