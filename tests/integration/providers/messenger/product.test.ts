@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
+import type { SimPage } from '../../../../simulators/meta/world.ts';
+import { eventually } from '../../../harness/index.ts';
+import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
+import { ADA } from './fixture.ts';
+
+// Two pages of one app, by the one door that all of Meta's calls come to.
+
+jest.setTimeout(180_000);
+const WAIT_MS = 60_000;
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+let product: Product;
+let meta: MetaSimulator;
+let shop: SimPage;
+let club: SimPage;
+let shopChannel: FaultChannel;
+let clubChannel: FaultChannel;
+
+beforeAll(async () => {
+  // One after the other: a simulator may be given the very port that the API is about to take.
+  product = await startProduct();
+  meta = await metaSimulator();
+  [shop, club] = [meta.page({ name: 'Shop' }), meta.page({ name: 'Club' })];
+  shopChannel = await product.channel('facebook', meta.settings(shop));
+  clubChannel = await product.channel('messenger', meta.settings(club));
+  await meta.connect(shopChannel.doorUrl!);
+  await eventually(() => {
+    for (const { fields } of [shop, club]) expect([...fields]).toContain('message_reads');
+  }, WAIT_MS);
+});
+afterAll(async () => {
+  expect(meta.violations).toEqual([]);
+  await product.stop();
+  await meta.close();
+});
+
+interface Shown {
+  readonly id: string;
+  readonly ticket_id: string | null;
+  readonly direction: string;
+  readonly status: string;
+  readonly from: string;
+  readonly sender: { name: string };
+  readonly content: string;
+  readonly provider_message_id: string;
+  readonly channel: string;
+  readonly attachments: readonly { content_type: string; size: number }[];
+}
+
+async function messagesOf({ id }: FaultChannel): Promise<Shown[]> {
+  const { data } = await product.call('GET', `/v1/messages?account_id=${id}&limit=100`);
+  return data as Shown[];
+}
+const idsOf = async (channel: FaultChannel) =>
+  (await messagesOf(channel)).map((one) => one.provider_message_id);
+const messageOf = async (channel: FaultChannel, mid: string) =>
+  (await messagesOf(channel)).find((one) => one.provider_message_id === mid)!;
+
+it('takes in what is written to each page, files and names too, once', async () => {
+  meta.hooks.behaviour.duplicates = 1;
+  const text = meta.says(shop, { psid: ADA, name: 'Ada Lovelace' }, { text: 'Where is my lamp?' });
+  const file = { kind: 'image', bytes: PNG, contentType: 'image/png' } as const;
+  const picture = meta.says(shop, { psid: ADA }, { files: [file] });
+  const other = meta.says(club, { psid: '7002', name: 'Bob' }, { text: 'May I join?' });
+  await eventually(async () => {
+    expect((await idsOf(shopChannel)).toSorted()).toEqual([text, picture].toSorted());
+    expect(await idsOf(clubChannel)).toEqual([other]);
+    expect((await messageOf(shopChannel, picture)).attachments).toMatchObject([
+      { content_type: 'image/png', size: PNG.length },
+    ]);
+  }, WAIT_MS);
+  meta.hooks.behaviour.duplicates = 0;
+
+  const [question, shown] = [
+    await messageOf(shopChannel, text),
+    await messageOf(shopChannel, picture),
+  ];
+  expect(question).toMatchObject({
+    channel: 'messenger',
+    direction: 'inbound',
+    from: ADA,
+    sender: { name: 'Ada Lovelace' },
+    content: 'Where is my lamp?',
+  });
+  expect(shown.ticket_id).toBe(question.ticket_id);
+  expect(await product.call('GET', `/v1/tickets/${question.ticket_id}`)).toMatchObject({
+    subject: 'Where is my lamp?',
+    channel: 'messenger',
+    message_count: 2,
+  });
+});
+
+it('answers in the conversation, and shows how far the answer came', async () => {
+  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  const path = `/v1/messages/${question!.id}/reply`;
+  const { id } = await product.call('POST', path, { text: 'On its way.' });
+  await eventually(async () => {
+    expect(shop.sent).toHaveLength(1);
+    expect(await messageOf(shopChannel, shop.sent[0]!.id)).toMatchObject({ status: 'delivered' });
+  }, WAIT_MS);
+  meta.reports.report(shop, shop.sent[0]!, 'read');
+  await eventually(async () => {
+    expect(await messageOf(shopChannel, shop.sent[0]!.id)).toMatchObject({
+      id,
+      direction: 'outbound',
+      status: 'read',
+      ticket_id: question!.ticket_id,
+    });
+  }, WAIT_MS);
+  await meta.settled();
+  await shopChannel.sync();
+  const outbound = (await messagesOf(shopChannel)).filter(
+    ({ direction }) => direction !== 'inbound',
+  );
+  expect(outbound).toHaveLength(1);
+});
+
+it('shows what the page’s own inbox answered, once', async () => {
+  const [question] = (await messagesOf(clubChannel)).filter(
+    ({ direction }) => direction === 'inbound',
+  );
+  meta.reports.echo(club, '7002', { mid: 'm_inbox', app_id: 26390, text: 'Welcome!' });
+  meta.reports.echo(club, '7002', { mid: 'm_inbox', app_id: 26390, text: 'Welcome!' });
+  await eventually(async () => {
+    expect(await messageOf(clubChannel, 'm_inbox')).toMatchObject({
+      direction: 'outbound',
+      status: 'sent',
+      content: 'Welcome!',
+      ticket_id: question!.ticket_id,
+    });
+  }, WAIT_MS);
+  await meta.settled();
+  expect(await idsOf(clubChannel)).toHaveLength(2);
+});
+
+it('names a token that has expired, and goes on with a new one', async () => {
+  club.token.state = 'expired';
+  const settings = { timeout_seconds: 20 };
+  await product.call('PATCH', `/v1/channels/${clubChannel.id}`, { settings });
+  expect(await product.call('POST', `/v1/channels/${clubChannel.id}/validate`)).toMatchObject({
+    ok: false,
+    problems: [{ step: 'login', detail: expect.stringContaining('expired') }],
+  });
+  club.token.state = 'good';
+  expect(await product.call('POST', `/v1/channels/${clubChannel.id}/validate`)).toMatchObject({
+    ok: true,
+  });
+});
+
+it('leaves the page as it was when the channel is deleted', async () => {
+  await shopChannel.remove();
+  await eventually(() => expect(shop.fields.size).toBe(0), WAIT_MS);
+  expect(club.fields.size).toBeGreaterThan(0);
+});
