@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { eventId, readEvent } from './map.ts';
-import { ownMark } from './own-mark.ts';
+import { ownMark } from '../own-mark.ts';
 import { Event } from './webhook.ts';
 
 const receivedAt = new Date('2026-11-21T08:00:00Z');

@@ -2,7 +2,7 @@ import type { ChatMessage } from '../../domain/chat.ts';
 import { storable } from '../../domain/mail/storable.ts';
 import type { SourceMeta } from '../contract.ts';
 import { contentOf } from './content.ts';
-import { markedMessage } from './own-mark.ts';
+import { markedMessage } from '../own-mark.ts';
 import { Call, eventsOf, type Event, type PageEvent } from './webhook.ts';
 
 /**

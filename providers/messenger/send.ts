@@ -7,7 +7,7 @@ import { transmit } from '../vendor-http.ts';
 import { graphRequest, messengerVendor, type MessengerCall } from './client.ts';
 import { messengerFailure } from './failure.ts';
 import { upload, type UploadedFile } from './files.ts';
-import { ownMark } from './own-mark.ts';
+import { ownMark } from '../own-mark.ts';
 import { partsOf, type Part } from './parts.ts';
 import { messagingType } from './policy.ts';
 
