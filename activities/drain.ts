@@ -1,3 +1,4 @@
+import { startUnstarted } from '../db/hand-over-scheduled.ts';
 import { claimDeliveries } from '../db/queries/deliveries.ts';
 import { claimOutbox } from '../db/queries/outbox.ts';
 import { nudgeRunningChannels } from '../db/queries/channel-reconcile.ts';
@@ -30,7 +31,7 @@ export async function drainNow(deps: Pick<Deps, 'db' | 'relay'>): Promise<number
       ...(await claimOutbox(deps.db, AT_ONCE)),
       ...(await claimDeliveries(deps.db, AT_ONCE)),
     ];
-    if (work.length === 0) return handed;
+    if (work.length === 0) return handed + (await startUnstarted(deps, AT_ONCE));
     for (const pending of work) {
       await deps.relay.flush(pending, { whole: true });
       handed +=

@@ -61,6 +61,15 @@ export const SEND: ActivityOptions = {
   retry: { initialInterval: '5 seconds', maximumInterval: '10 minutes', backoffCoefficient: 2 },
 };
 
+/**
+ * Telling a ticket to send what was set for a time: as often as it takes while its workflow can't answer; the activity
+ * itself gives up what is a day late.
+ */
+export const SEND_SCHEDULED: ActivityOptions = {
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '1 second', maximumInterval: '1 minute', backoffCoefficient: 2 },
+};
+
 /** The first attempt at a delivery: local and once, so that a delivery that succeeds at once costs six events. */
 export const DELIVER_FIRST: LocalActivityOptions = {
   startToCloseTimeout: '70 seconds',

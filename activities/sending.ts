@@ -32,7 +32,7 @@ import { findProvider } from '../providers/registry.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
-import { stillAllowed, type ChatSpecific } from './chat-reply.ts';
+import { stillAllowed, type ChatSpecific } from '../db/chat-draft.ts';
 import type { Deps } from './deps.ts';
 import { classified, providerErrors } from './failures.ts';
 

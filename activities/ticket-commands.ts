@@ -28,13 +28,14 @@ import {
   requesterAddress,
   unknownAttachments,
 } from '../db/queries/outgoing.ts';
+import { markScheduledSent } from '../db/queries/scheduled-messages.ts';
 import { changeTicket, TICKET_FIELDS, type ChangeContext } from '../db/queries/ticket-changes.ts';
 import type { TicketFields } from '../db/queries/ticket-changes.ts';
 import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
-import { draftChat, type ChatPayload } from './chat-reply.ts';
+import { draftChat, type ChatPayload } from '../db/chat-draft.ts';
 
 /** How long an answer is tried. */
 const SEND_FOR_MS = 24 * 3600 * 1000;
@@ -43,6 +44,8 @@ const SEND_FOR_MS = 24 * 3600 * 1000;
 export interface ReplyPayload extends ChatPayload {
   /** The message answered; default the customer's latest, which is then not quoted. */
   readonly in_reply_to?: string | null;
+  /** It was set for a time, and may have been cancelled. */
+  readonly scheduled_id?: string;
   /** Provider or channel to send by; default the ticket's channel. */
   readonly channel?: string | null;
   readonly account_id?: string | null;
@@ -198,6 +201,8 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
   const draft = await draftOf(work, channel, payload, answered);
   if ('code' in draft) return refused(work, 422, draft.code, draft.detail);
   const id = newId('message', now.getTime());
+  if (payload.scheduled_id && !(await markScheduledSent(tx, payload.scheduled_id, id)))
+    return refused(work, 409, 'not_scheduled', 'It was cancelled, or has been sent already.');
   const messageId = mintMessageId({
     tenantId,
     ticketId: ticket.id as TicketId,

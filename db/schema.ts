@@ -300,6 +300,9 @@ export interface Database {
     actor: Json<Actor>;
     created_at: GeneratedTime;
     ended_at: MaybeTime;
+    /** Temporal has its workflow. */
+    started: Generated<boolean>;
+    leased_until: GeneratedTime;
   };
   notice_groups: {
     tenant_id: string;

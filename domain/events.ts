@@ -13,6 +13,7 @@ export const EVENT_TYPES = [
   'message.delivered',
   'message.read',
   'message.unconfirmed',
+  'scheduled_message.failed',
   'message.bounced',
   'message.complained',
   'message.updated',

@@ -8,6 +8,7 @@ import {
   createMailboxWaitActivities,
 } from '../activities/mailboxes.ts';
 import { createMailboxWatchActivities } from '../activities/mailbox-watch.ts';
+import { createScheduledMessageActivities } from '../activities/scheduled-messages.ts';
 import { createSendingActivities } from '../activities/sending.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTicketActivities } from '../activities/tickets.ts';
@@ -89,7 +90,11 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
         {
           queue: QUEUE.processes,
           workflows: true,
-          activities: { ...createDrainActivities(deps), ...createSweepActivities(deps) },
+          activities: {
+            ...createDrainActivities(deps),
+            ...createScheduledMessageActivities(deps),
+            ...createSweepActivities(deps),
+          },
           width: 10,
         },
       ];

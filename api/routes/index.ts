@@ -12,6 +12,7 @@ import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
 import { filteredRoutes } from './filtered.ts';
+import { scheduledMessageRoutes } from './scheduled-messages.ts';
 import { setAsideRoutes } from './set-aside.ts';
 import { messageRoutes } from './messages.ts';
 import { slaPolicyRoutes } from './sla-policies.ts';
@@ -28,6 +29,7 @@ export const routes: readonly AnyRoute[] = [
   ...channelTemplateRoutes,
   ...ticketRoutes,
   ...messageRoutes,
+  ...scheduledMessageRoutes,
   ...attachmentRoutes,
   ...eventRoutes,
   ...agentRoutes,

@@ -91,8 +91,22 @@ const STATEMENTS = [
      error jsonb,
      actor jsonb not null,
      created_at timestamptz not null default now(),
-     ended_at timestamptz
+     ended_at timestamptz,
+     -- Temporal has its workflow; until it has, whoever holds the lease hands it over
+     started boolean not null default false,
+     leased_until timestamptz not null default now() + interval '10 seconds'
    )`,
+  `create index scheduled_messages_unstarted on scheduled_messages (leased_until) where not started`,
+  `create function claim_scheduled_messages(at_most int, lease interval)
+     returns table (tenant_id text, id text, send_at timestamptz)
+     language sql volatile security definer set search_path = public, pg_temp as $$
+       update scheduled_messages s set leased_until = now() + lease
+         from (select id from scheduled_messages where not started and leased_until < now()
+               order by leased_until limit at_most for update skip locked) due
+        where s.id = due.id
+        returning s.tenant_id, s.id, s.send_at $$`,
+  `revoke all on function claim_scheduled_messages(int, interval) from public`,
+  `grant execute on function claim_scheduled_messages(int, interval) to postroom_app`,
   `create index scheduled_messages_by_ticket on scheduled_messages (ticket_id)`,
   `create index scheduled_messages_by_tenant on scheduled_messages (tenant_id, id)`,
 ];

@@ -1,6 +1,7 @@
 import {
   WithStartWorkflowOperation,
   WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
   WorkflowUpdateFailedError,
   type Client,
 } from '@temporalio/client';
@@ -27,6 +28,12 @@ import {
   type Relay,
   type WrittenDelivery,
 } from '../../workflows/contracts/relay.ts';
+import {
+  scheduledMessageWorkflowId,
+  scheduledMessageWorkflowType,
+  type ScheduledInput,
+  type ScheduledRef,
+} from '../../workflows/contracts/scheduled-message.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.ts';
 import {
   ticketWorkflowId,
@@ -230,6 +237,30 @@ export class TemporalRelay implements Relay {
         'The ticket’s workflow did not answer in time. Send it again in a moment; a POST with the same Idempotency-Key, so that it is done once.',
         { cause: error },
       );
+    }
+  }
+
+  async startScheduled(message: ScheduledInput): Promise<void> {
+    await this.#bounded(() =>
+      this.#client.workflow.start(scheduledMessageWorkflowType, {
+        workflowId: scheduledMessageWorkflowId(message),
+        taskQueue: this.#queue(QUEUE.processes),
+        args: [message],
+        startDelay: Math.max(0, Date.parse(message.sendAt) - Date.now()),
+        workflowIdConflictPolicy: 'USE_EXISTING',
+        typedSearchAttributes: [{ key: SEARCH_ATTRIBUTES.tenant, value: message.tenantId }],
+        priority: { fairnessKey: message.tenantId },
+        staticSummary: `Scheduled message: to be sent at ${message.sendAt}`,
+      }),
+    );
+  }
+
+  async cancelScheduled(ref: ScheduledRef): Promise<void> {
+    const handle = this.#client.workflow.getHandle(scheduledMessageWorkflowId(ref));
+    try {
+      await this.#bounded(() => handle.cancel());
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw error;
     }
   }
 

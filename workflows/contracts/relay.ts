@@ -1,4 +1,5 @@
 import type { DomainEvent } from '../../domain/events.ts';
+import type { ScheduledInput, ScheduledRef } from './scheduled-message.ts';
 import type { CommandOutcome, CommandUpdate, TicketRef } from './ticket.ts';
 
 /** Why a channel's workflow is told. */
@@ -73,6 +74,10 @@ export interface Relay {
   startDispatchers?(): Promise<void>;
   /** Update-with-start of the ticket's workflow; waits for its result. @throws TemporalUnavailable */
   command(ref: TicketRef, update: CommandUpdate, commandId: string): Promise<CommandOutcome>;
+  /** Starts the workflow of a message set for a time, delayed until then; without effect where it is there. */
+  startScheduled?(message: ScheduledInput): Promise<void>;
+  /** Ends its wait; without effect where it has none. */
+  cancelScheduled?(ref: ScheduledRef): Promise<void>;
   /** Link into the Temporal UI. */
   workflowUrl(workflowId: string): string;
 }

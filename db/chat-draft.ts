@@ -1,4 +1,4 @@
-import { unknownAttachments } from '../db/queries/outgoing.ts';
+import { unknownAttachments } from './queries/outgoing.ts';
 import {
   addressed,
   attachmentTypes,
@@ -6,11 +6,11 @@ import {
   partyAt,
   partyOfTicket,
   type Party,
-} from '../db/queries/chat-outgoing.ts';
-import type { MessageRow } from '../db/queries/messages.ts';
-import { templatesNamed } from '../db/queries/message-templates.ts';
-import type { TicketRow } from '../db/queries/tickets.ts';
-import type { Tx } from '../db/connection.ts';
+} from './queries/chat-outgoing.ts';
+import type { MessageRow } from './queries/messages.ts';
+import { templatesNamed } from './queries/message-templates.ts';
+import type { TicketRow } from './queries/tickets.ts';
+import type { Tx } from './connection.ts';
 import {
   chatRefusal,
   sayable,

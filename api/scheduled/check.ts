@@ -1,0 +1,56 @@
+import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
+import { inTenant } from '../../db/connection.ts';
+import { answeredMessage, outgoingChannel, unknownAttachments } from '../../db/queries/outgoing.ts';
+import type { TicketRow } from '../../db/queries/tickets.ts';
+import type { TenantId } from '../../domain/ids.ts';
+import { findProvider } from '../../providers/registry.ts';
+import type { ApiDeps } from '../deps.ts';
+import { Problem } from '../problem.ts';
+
+type Payload = ChatPayload & { readonly channel?: string; readonly account_id?: string };
+
+/**
+ * Whether it could be sent then, as far as that can be known now: it is checked once more when it is sent. Returns the
+ * channel it leaves by. @throws Problem 422
+ */
+export async function checkScheduled(
+  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
+  ticket: TicketRow,
+  payload: Payload,
+  at: Date,
+): Promise<{ readonly channelId: string }> {
+  return inTenant(deps.db, tenantId, async (tx) => {
+    const channel = await outgoingChannel(tx, tenantId, wantedChannel(ticket, payload));
+    const provider = channel && findProvider(channel.provider);
+    if (!channel || !provider?.sender)
+      throw refused(
+        'no_channel',
+        'There is no such channel to send by; give another "account_id".',
+      );
+    const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
+    if (unknown !== undefined)
+      throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
+    const named = payload.in_reply_to ?? null;
+    const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
+    if (named !== null && !answered)
+      throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
+    if (provider.chat) {
+      const place = { tx, channelId: channel.id, chat: provider.chat, ticket };
+      const draft = await draftChat(place, payload, answered, at);
+      if ('code' in draft) throw refused(draft.code, draft.detail);
+    } else if (payload.template !== undefined)
+      throw refused('template_not_supported', 'Mail has no "template"; write the text.');
+    return { channelId: channel.id };
+  });
+}
+
+function wantedChannel(ticket: TicketRow, { account_id: accountId, channel }: Payload) {
+  if (accountId !== undefined) return { accountId };
+  return channel !== undefined && channel !== ticket.channel
+    ? { provider: channel }
+    : { accountId: ticket.account_id };
+}
+
+function refused(code: string, detail: string): Problem {
+  return new Problem(422, code, detail);
+}
