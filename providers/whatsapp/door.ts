@@ -4,6 +4,7 @@ import { readJson } from '../cloud-mail.ts';
 import { handshakeAnswer, refuseUnlessSigned } from '../hub-webhook.ts';
 import { IS_OFF, type WhatsAppSettings } from './manifest.ts';
 import { statusOf } from './statuses.ts';
+import { subscription } from './subscription.ts';
 import { Call, changesOf, concerns, Message, OBJECT, Status, type Change } from './webhook.ts';
 
 /** Meta’s calls hold up to some hundred messages, and no files. */
@@ -20,6 +21,7 @@ export const door: DoorCapability<WhatsAppSettings> = {
   verify(request, { settings }) {
     refuseUnlessSigned('whatsapp', request, settings);
   },
+  subscription,
   receive(request, { settings, log }) {
     const handshake = handshakeAnswer(request);
     if (handshake) return Promise.resolve(handshake);

@@ -1,17 +1,5 @@
-import type { FailureClass } from '../../domain/failure.ts';
+import type { KnownError, Told } from '../graph-api.ts';
 import type { Said } from './webhook.ts';
-
-export interface KnownError {
-  /** Ends the failure's code: `window_closed`. */
-  readonly code: string;
-  readonly class: FailureClass;
-  /** What it means and how to mend it. */
-  readonly words: string;
-  /** How long it is best left alone, in milliseconds. */
-  readonly waitMs?: number;
-  /** The wait concerns this one recipient, and not the number. */
-  readonly isOfPair?: boolean;
-}
 
 const MINUTE_MS = 60_000;
 
@@ -48,6 +36,7 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
     5 * MINUTE_MS,
   ),
   4: wait('too_many_requests', 'The app has made too many calls at Meta.', 5 * MINUTE_MS),
+  613: wait('too_many_requests', 'The app has made too many calls at Meta.', 5 * MINUTE_MS),
   80007: wait(
     'too_many_requests',
     'The WhatsApp account has made too many calls at Meta.',
@@ -69,7 +58,7 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
       'Too many messages went from this number to this customer in a short time.',
       10_000,
     ),
-    isOfPair: true,
+    isOfOne: true,
   },
   368: gone(
     'account_restricted',
@@ -147,15 +136,22 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
   100: gone('request_refused', 'Meta doesn’t take the request.'),
 };
 
-/** What a code of Meta's means; undefined where it isn't known. 200 to 299 are permissions. */
-export function knownError(code: number | undefined): KnownError | undefined {
+const OTHER_APP = refused(
+  'app_secret_wrong',
+  '"app_secret" is not the secret of the app that "access_token" belongs to: set both of the same app.',
+);
+
+/** What a refusal of Meta's means; undefined where its code isn't known. 200 to 299 are permissions. */
+export function knownError({ code, subcode, words }: Told): KnownError | undefined {
   if (code === undefined) return undefined;
+  if (/appsecret_proof/i.test(words)) return OTHER_APP;
+  if (code === 100 && subcode === 33) return ERRORS[33];
   return code >= 200 && code <= 299 ? ERRORS[10] : ERRORS[code];
 }
 
 /** In plain words, with the vendor's own beside ours. */
 export function meaningOf({ code, title, message, error_data: more }: Said): string {
-  const own = knownError(code)?.words;
+  const own = knownError({ code, subcode: undefined, words: '' })?.words;
   const told = more?.details ?? message ?? title;
   const number = code === undefined ? '' : ` (${code})`;
   if (own === undefined) return `${told ?? 'WhatsApp gives no reason.'}${number}`;

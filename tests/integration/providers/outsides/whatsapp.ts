@@ -1,6 +1,9 @@
 import { createHmac } from 'node:crypto';
 import type { DoorRequest } from '../../../../providers/contract.ts';
-import type { DoorOutside, Outside } from './contract.ts';
+import { metaSimulator } from '../../../../simulators/meta/simulator.ts';
+import { providerCall } from '../call.ts';
+import { chatOf, CUSTOMER, unused } from '../whatsapp/answers.ts';
+import type { DoorOutside, Outside, SenderOutside } from './contract.ts';
 
 const settings = {
   phone_number_id: '1122',
@@ -70,4 +73,36 @@ function door(): Promise<DoorOutside> {
   });
 }
 
-export const outside: Outside = { door };
+async function sender(): Promise<SenderOutside> {
+  const simulator = await metaSimulator();
+  const number = simulator.number();
+  simulator.writes(number, { phone: CUSTOMER }, { text: 'Hello' });
+  const { network } = providerCall({});
+  let isUnreachable = false;
+  return {
+    settings: simulator.settings(number),
+    call: {
+      network: {
+        ...network,
+        fetch: async (url, init) => {
+          if (!isUnreachable) return network.fetch(url, init);
+          isUnreachable = false;
+          return network.fetch(await unused(), init);
+        },
+      },
+    },
+    message: chatOf({ text: 'Guten Tag' }),
+    sent: () => number.sent.map(({ body }) => JSON.stringify(body)),
+    afterLostAnswer: 'uncertain',
+    failNext(fault) {
+      const match = /^POST .*\/messages/;
+      if (fault === 'lost') isUnreachable = true;
+      else if (fault === 'busy') simulator.faults.failNext({ kind: 'too_many', match });
+      else if (fault === 'answer_lost') simulator.faults.failNext({ kind: 'lost_answer', match });
+      else simulator.refuseNext(number, { code: 131026 });
+    },
+    close: () => simulator.close(),
+  };
+}
+
+export const outside: Outside = { door, sender };
