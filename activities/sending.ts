@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { Context } from '@temporalio/activity';
 import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
+import { markAnswered } from '../db/mark-read.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
 import { partyAt } from '../db/queries/chat-outgoing.ts';
@@ -114,9 +115,28 @@ async function sendClaimed(
       transmit(deps, tenantId, claim, provider!, call),
     );
     alive.keep(receipt);
-    return await end(deps, tenantId, claim, sent(receipt));
+    const ended = await end(deps, tenantId, claim, sent(receipt));
+    if (claim.message.kind === 'message') await showRead(deps, provider!, call, claim);
+    return ended;
   } finally {
     alive.stop();
+  }
+}
+
+/** Whoever was answered is shown that it was read; where that fails, the answer stands all the same. */
+async function showRead(
+  { db, log }: Deps,
+  provider: ChannelProvider,
+  call: ProviderCall<unknown>,
+  { message }: SendClaim,
+): Promise<void> {
+  const [to] = (message.body as unknown as Message).to; // writtenMessage made it
+  if (!provider.chat || !to) return;
+  try {
+    await markAnswered(db, provider, call, to.address);
+  } catch (error) {
+    const code = classified(error)?.code ?? String(error);
+    log.warn({ channel: message.channel_id, code }, 'a customer could not be shown what was read');
   }
 }
 

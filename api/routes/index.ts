@@ -14,6 +14,7 @@ import { eventRoutes } from './events.ts';
 import { filteredRoutes } from './filtered.ts';
 import { scheduledMessageRoutes } from './scheduled-messages.ts';
 import { setAsideRoutes } from './set-aside.ts';
+import { messageReadRoutes } from './message-read.ts';
 import { messageRoutes } from './messages.ts';
 import { slaPolicyRoutes } from './sla-policies.ts';
 import { teamRoutes } from './teams.ts';
@@ -29,6 +30,7 @@ export const routes: readonly AnyRoute[] = [
   ...channelTemplateRoutes,
   ...ticketRoutes,
   ...messageRoutes,
+  ...messageReadRoutes,
   ...scheduledMessageRoutes,
   ...attachmentRoutes,
   ...eventRoutes,
