@@ -132,8 +132,8 @@ export function stillAllowed(
   );
 }
 
-export function termsOf({ limits, tags, templates }: ChatCapability<unknown>): ChatTerms {
-  return { limits, tags, hasTemplates: templates !== undefined };
+export function termsOf({ limits, tags, templates, unfit }: ChatCapability<unknown>): ChatTerms {
+  return { limits, tags, hasTemplates: templates !== undefined, unfit };
 }
 
 async function partyOf(

@@ -15,6 +15,8 @@ export interface ChatTerms {
   readonly tags?: Readonly<Record<string, number>>;
   /** It can send templates. */
   readonly hasTemplates: boolean;
+  /** What else it wouldn't take, in plain words. */
+  readonly unfit?: (answer: Omit<ChatAnswer, 'tag'>) => string | null;
 }
 
 export interface Conversation extends ConversationFacts {
@@ -62,7 +64,7 @@ export function isWindowOpen({ windowEndsAt }: ConversationFacts, at: Date): boo
   return windowEndsAt !== null && windowEndsAt > at;
 }
 
-function formRefusal(answer: ChatAnswer, { limits, tags, hasTemplates }: ChatTerms) {
+function formRefusal(answer: ChatAnswer, { limits, tags, hasTemplates, unfit }: ChatTerms) {
   const { text, attachments, hasTemplate, interactive, tag } = answer;
   if (hasTemplate && !hasTemplates)
     return refusal('template_not_supported', 'This channel has no templates; write the text.');
@@ -88,7 +90,8 @@ function formRefusal(answer: ChatAnswer, { limits, tags, hasTemplates }: ChatTer
     return refusal('interactive_not_supported', interactiveDetail(interactive, limits.interactive));
   if (tag !== null && tags?.[tag] === undefined)
     return refusal('unknown_tag', tagDetail(tag, Object.keys(tags ?? {})));
-  return null;
+  const problem = unfit?.(answer) ?? null;
+  return problem === null ? null : refusal('not_taken', problem);
 }
 
 function optOutRefusal({ optedOutAt }: Conversation): Refusal | null {

@@ -267,6 +267,13 @@ export interface ChatCapability<Settings> {
     readonly attachments: number;
     readonly interactive: readonly Interactive['type'][];
   };
+  /** What else it wouldn't take, in plain words; null where it would. Asked before an answer is queued. */
+  readonly unfit?: (answer: {
+    readonly text: string;
+    readonly attachments: number;
+    readonly interactive: Interactive | null;
+    readonly hasTemplate: boolean;
+  }) => string | null;
   /** The vendor reports what arrived: a message without any report after a while is conspicuous. */
   readonly receipts: boolean;
   /** Tags under which the vendor lets an answer be sent after the window, each with how long, in milliseconds. */
