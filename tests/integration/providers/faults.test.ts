@@ -69,6 +69,7 @@ for (const [provider, { needs, open }] of Object.entries(worlds)) {
         );
         await untilReceived(channel, MAILS);
         expect(world.failed()).toBeGreaterThan(1);
+        if (world.files) await untilFetched(channel, world.files);
 
         world.fail(0);
         await channel.sync();
@@ -86,6 +87,20 @@ for (const [provider, { needs, open }] of Object.entries(worlds)) {
       }
     });
   });
+}
+
+/** The vendor fails at the fetching of files, too. */
+async function untilFetched(channel: FaultChannel, wanted: ReadonlySet<string>): Promise<void> {
+  for (const deadline = Date.now() + WITHIN_MS; ; await sleep(500)) {
+    const files = await channel.files();
+    if ([...wanted].every((file) => files.includes(file))) return;
+    const late = await channel.hastenFiles();
+    if (Date.now() > deadline)
+      throw new Error(
+        `${new Set(files).size} of ${wanted.size} files came in time; late: ${late.join(', ')}`,
+      );
+    await channel.sync();
+  }
 }
 
 /** Nudges it all the while, so that no back-off is waited out. */

@@ -16,8 +16,12 @@ export interface FaultChannel {
   readonly doorUrl: string | null;
   sync(): Promise<void>;
   status(): Promise<{ state: string; last_error: { detail: string } | null }>;
-  /** Message-IDs of all that was taken in, one for each message. */
+  /** Message-IDs of all that was taken in, one for each message; of a chat's the vendor's own. */
   received(): Promise<(string | null)[]>;
+  /** SHA-256 of all files of its messages. */
+  files(): Promise<string[]>;
+  /** Files that could not be fetched yet are due at once, as if their time had come. @returns why they could not be */
+  hastenFiles(): Promise<string[]>;
   /** How many sources are in each state; of those set aside also why. */
   sources(): Promise<Readonly<Record<string, number>>>;
   remove(): Promise<void>;
@@ -34,6 +38,11 @@ export interface Product {
   /** A call of the API, by its path. @throws Error where it is refused */
   call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
   stop(): Promise<void>;
+}
+
+interface MessagePage {
+  readonly data: readonly { readonly attachments: readonly { readonly sha256: string }[] }[];
+  readonly next_cursor: string | null;
 }
 
 /** The API and the workers on real servers, in this process. */
@@ -88,10 +97,10 @@ export async function startProduct(): Promise<Product> {
           inTenant(deps.db, tenantId, async (tx) => {
             const rows = await tx
               .selectFrom('messages')
-              .select('message_id')
+              .select(['message_id', 'provider_message_id'])
               .where('channel_id', '=', id)
               .execute();
-            return rows.map((row) => row.message_id);
+            return rows.map((row) => row.message_id ?? row.provider_message_id);
           }),
         sources: () =>
           inTenant(deps.db, tenantId, async (tx) => {
@@ -106,6 +115,29 @@ export async function startProduct(): Promise<Product> {
               counts[state] = (counts[state] ?? 0) + 1;
             }
             return counts;
+          }),
+        async files() {
+          const hashes: string[] = [];
+          for (let cursor = ''; ;) {
+            const page = (await call(
+              'GET',
+              `/v1/messages?account_id=${id}&limit=100${cursor}`,
+            )) as unknown as MessagePage;
+            for (const { attachments } of page.data)
+              hashes.push(...attachments.map(({ sha256 }) => sha256));
+            if (page.next_cursor === null) return hashes;
+            cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`;
+          }
+        },
+        hastenFiles: () =>
+          inTenant(deps.db, tenantId, async (tx) => {
+            const rows = await tx
+              .updateTable('pending_media')
+              .set({ next_at: new Date() })
+              .where('channel_id', '=', id)
+              .returning(['attempts', 'error', 'given_up'])
+              .execute();
+            return rows.map((row) => JSON.stringify(row));
           }),
         remove: async () => void (await call('DELETE', path)),
       };

@@ -12,6 +12,8 @@ export interface FaultWorld {
   connect(doorUrl: string): Promise<void>;
   /** A mail reaches the vendor's side; resolves when it is there, or at our door. */
   deliver(raw: Buffer): Promise<void>;
+  /** SHA-256 of files that lie at the vendor's and are fetched from there. */
+  readonly files?: ReadonlySet<string>;
   /** How many calls went wrong so far. */
   readonly failed: () => number;
   readonly violations: readonly Violation[];
