@@ -12,6 +12,7 @@ import { eventually } from '../harness/eventually.ts';
 import { recordedWorkflows } from '../harness/histories.ts';
 import { Cast, type Chooser, type Login } from './cast.ts';
 import { runPushed } from './pushed-mailboxes.ts';
+import { runSubscribed } from './subscribed-doors.ts';
 
 const SECOND_OF_MINUTES = 1 / 60;
 const SECOND_OF_HOURS = 1 / 3600;
@@ -46,6 +47,7 @@ async function played(cast: Cast): Promise<Story> {
   await cast.postroom.startWorkers();
   const mailboxes = await runChannels(cast);
   const pushed = await runPushed(cast);
+  const subscribed = await runSubscribed(cast);
   const tickets = await runTickets(cast);
   const { schedule } = cast.postroom.deps.client;
   await Promise.all(['drain', 'sweep'].map((name) => schedule.getHandle(name).trigger()));
@@ -53,6 +55,7 @@ async function played(cast: Cast): Promise<Story> {
   const chosen: Record<string, Chooser> = {
     ...mailboxes,
     ...pushed.chosen,
+    ...subscribed.chosen,
     ...tickets,
     ...deliveries,
     ...dispatchers,
@@ -66,6 +69,7 @@ async function played(cast: Cast): Promise<Story> {
     async end() {
       await cast.end();
       await pushed.simulator.close();
+      await subscribed.simulator.close();
     },
   };
 }
