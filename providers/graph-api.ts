@@ -68,6 +68,8 @@ export interface KnownError {
   readonly waitMs?: number;
   /** The wait concerns one recipient, and not the account. */
   readonly isOfOne?: boolean;
+  /** What was asked for may have been done all the same. */
+  readonly uncertain?: boolean;
 }
 
 export interface Told {
@@ -108,7 +110,8 @@ export async function graphFailure(
   const told = toldBy(answer);
   const meaning = known(told);
   if (!meaning) return refusalFailure(call, vendor, answer, { words: told.words });
-  const waitMs = regainedAfterMs(answer) ?? meaning.waitMs;
+  const isSaid = answer.headers.has('retry-after');
+  const waitMs = regainedAfterMs(answer) ?? (isSaid ? undefined : meaning.waitMs);
   const limits = meaning.isOfOne ? { ...call.limits, pause: async () => {} } : call.limits;
   const failure = await refusalFailure({ ...call, limits }, vendor, answer, {
     words: told.words,
@@ -137,7 +140,7 @@ function inWords(
     message,
     ...(status !== undefined && { status }),
     ...(retryAfterMs !== undefined && { retryAfterMs }),
-    ...(uncertain && { uncertain }),
+    ...((uncertain ?? meaning.uncertain) && { uncertain: true }),
   });
 }
 

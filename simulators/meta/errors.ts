@@ -112,6 +112,19 @@ export interface Refusal {
   readonly status?: number;
 }
 
+/** https://developers.facebook.com/docs/graph-api/overview/rate-limiting#headers-2, in minutes. */
+const REGAINED_SOON = {
+  '102290129340398': [
+    {
+      type: 'whatsapp',
+      call_count: 100,
+      total_cputime: 1,
+      total_time: 1,
+      estimated_time_to_regain_access: 1,
+    },
+  ],
+};
+
 /** What `errors` of a failed status webhook holds. */
 export function statusError({ code, message, details }: Refusal): object {
   const known = KNOWN[code];
@@ -132,6 +145,7 @@ export function graphError(response: Response, refusal: Refusal): void {
   const isWhatsApp = code >= 130_000;
   const text = message ?? known?.message ?? 'Simulated error';
   const inner = details ?? known?.details;
+  if (code === 80007) response.set('X-Business-Use-Case-Usage', JSON.stringify(REGAINED_SOON));
   response.status(status ?? known?.status ?? 400).json({
     error: {
       message: code === 190 ? text : `(#${code}) ${text}`,
