@@ -1,6 +1,14 @@
-import { createHmac } from 'node:crypto';
+import type { z } from 'zod';
+import type { ProviderFailure } from '../../domain/failure.ts';
 import type { ProviderCall } from '../contract.ts';
-import type { Vendor, VendorRequest } from '../vendor-http.ts';
+import {
+  asked as askedGraph,
+  graphFailure,
+  graphRequest as request,
+  type GraphRequest,
+} from '../graph-api.ts';
+import type { Vendor, VendorAnswer, VendorRequest } from '../vendor-http.ts';
+import { knownError } from './errors.ts';
 import type { MessengerSettings } from './manifest.ts';
 
 export type MessengerCall = ProviderCall<MessengerSettings>;
@@ -12,38 +20,31 @@ export const messengerVendor: Vendor = {
 };
 
 const HOST = 'https://graph.facebook.com';
-const VERSION = 'v25.0';
 
-interface GraphRequest {
-  readonly query?: Readonly<Record<string, string>>;
-  readonly json?: object;
-  readonly form?: FormData;
-}
-
-/**
- * A request to the Graph API, with the proof that whoever has the token has the app's secret, too
- * (https://developers.facebook.com/docs/graph-api/guides/secure-requests).
- */
-export async function graphRequest(
+/** A request of the Messenger Platform. */
+export function graphRequest(
   { settings }: Pick<MessengerCall, 'settings'>,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
-  { query = {}, json, form }: GraphRequest = {},
+  more: GraphRequest = {},
 ): Promise<VendorRequest> {
-  const { base_url: base = HOST, page_access_token: token, app_secret: secret } = settings;
-  const proof = createHmac('sha256', secret).update(token).digest('hex');
-  const search = new URLSearchParams({ ...query, appsecret_proof: proof });
-  const encoded = form && new Response(form);
-  const type = encoded ? encoded.headers.get('content-type')! : json && 'application/json';
-  return {
-    method,
-    url: `${base.replace(/\/+$/, '')}/${VERSION}${path}?${search.toString()}`,
-    headers: {
-      authorization: `Bearer ${token}`,
-      accept: 'application/json',
-      ...(type && { 'content-type': type }),
-    },
-    ...(encoded && { body: new Uint8Array(await encoded.arrayBuffer()) }),
-    ...(json && { body: JSON.stringify(json) }),
-  };
+  const { base_url: base = HOST, page_access_token: token, app_secret: appSecret } = settings;
+  return request({ base, token, appSecret }, method, path, more);
+}
+
+/** Asks for something that may be asked again. @throws ProviderFailure */
+export function asked<T>(
+  call: MessengerCall,
+  asking: VendorRequest,
+  schema: z.ZodType<T>,
+): Promise<T> {
+  return askedGraph(call, messengerVendor, asking, schema, knownError);
+}
+
+/** A refusal of the Messenger Platform's, classified. */
+export function messengerFailure(
+  call: MessengerCall,
+  answer: VendorAnswer,
+): Promise<ProviderFailure> {
+  return graphFailure(call, messengerVendor, answer, knownError);
 }

@@ -1,16 +1,4 @@
-import type { FailureClass } from '../../domain/failure.ts';
-
-export interface KnownError {
-  /** Ends the failure's code: `window_closed`. */
-  readonly code: string;
-  readonly class: FailureClass;
-  /** What it means and how to mend it. */
-  readonly words: string;
-  /** How long it is best left alone, in milliseconds. */
-  readonly waitMs?: number;
-  /** What was asked for may have been done all the same. */
-  readonly uncertain?: boolean;
-}
+import type { KnownError, Told } from '../graph-api.ts';
 
 const MINUTE_MS = 60_000;
 const NEW_TOKEN = 'make a new one, and set it as "page_access_token".';
@@ -91,11 +79,7 @@ const ERRORS: Readonly<Record<string, KnownError>> = {
 };
 
 /** What an error of the Graph API means; undefined where it isn't known. 200 to 299 are permissions. */
-export function knownError(
-  code: number | undefined,
-  subcode: number | undefined,
-  words: string,
-): KnownError | undefined {
+export function knownError({ code, subcode, words }: Told): KnownError | undefined {
   if (code === undefined) return undefined;
   if (code === 100 && /appsecret_proof/i.test(words))
     return refused('secret_refused', 'The app secret doesn’t fit the token: check "app_secret".');

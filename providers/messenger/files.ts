@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { OutgoingMessage } from '../contract.ts';
-import { graphRequest, type MessengerCall } from './client.ts';
-import { asked } from './failure.ts';
+import { asked, graphRequest, type MessengerCall } from './client.ts';
 import { refusal } from './policy.ts';
 
 type Attached = OutgoingMessage['attachments'][number];

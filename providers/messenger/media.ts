@@ -3,8 +3,7 @@ import { z } from 'zod';
 import type { MediaReference } from '../../domain/chat.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { explainNetworkError } from '../../security/network-error.ts';
-import { graphRequest, type MessengerCall } from './client.ts';
-import { asked } from './failure.ts';
+import { asked, graphRequest, type MessengerCall } from './client.ts';
 import { placeOfMedia } from './media-reference.ts';
 
 /** What a link that has ended is answered with. */

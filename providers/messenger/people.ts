@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
-import { graphRequest, type MessengerCall } from './client.ts';
-import { asked } from './failure.ts';
+import { asked, graphRequest, type MessengerCall } from './client.ts';
 
 const Profile = z.looseObject({
   name: z.string().optional(),

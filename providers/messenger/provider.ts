@@ -3,12 +3,13 @@ import type { ChannelProvider } from '../contract.ts';
 import { door } from './door.ts';
 import { manifest, type MessengerSettings } from './manifest.ts';
 import { fetchMedia } from './media.ts';
-import { MOST_CHARACTERS } from './parts.ts';
 import { markRead, profile } from './people.ts';
 import { TAGS } from './policy.ts';
 import { send } from './send.ts';
+import { limits, unfit } from './unfit.ts';
 import { validate } from './validate.ts';
 
+// No SDK of Meta’s for Messenger is established for Node, so that the API is asked over HTTP.
 export const messenger: ChannelProvider<MessengerSettings> = {
   manifest,
   validate,
@@ -16,7 +17,8 @@ export const messenger: ChannelProvider<MessengerSettings> = {
   sender: { send },
   chat: {
     windowMs,
-    limits: { text: MOST_CHARACTERS, attachments: 10, interactive: ['quick_replies', 'buttons'] },
+    limits,
+    unfit,
     receipts: true,
     tags: TAGS,
     fetchMedia,

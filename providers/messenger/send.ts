@@ -4,11 +4,10 @@ import { ProviderFailure } from '../../domain/failure.ts';
 import { jsonOrUndefined } from '../cloud-mail.ts';
 import type { OutgoingMessage, SendReceipt } from '../contract.ts';
 import { transmit } from '../vendor-http.ts';
-import { graphRequest, messengerVendor, type MessengerCall } from './client.ts';
-import { messengerFailure } from './failure.ts';
+import { graphRequest, messengerFailure, messengerVendor, type MessengerCall } from './client.ts';
 import { upload, type UploadedFile } from './files.ts';
 import { ownMark } from '../own-mark.ts';
-import { partsOf, type Part } from './parts.ts';
+import { partsOf, refuseUnfit, type Part } from './parts.ts';
 import { messagingType } from './policy.ts';
 
 const Sent = z.object({ message_id: z.string().min(1) });
@@ -29,7 +28,7 @@ export async function send(
   transmitting: () => Promise<void>,
 ): Promise<SendReceipt> {
   const type = messagingType(message);
-  partsOf(message, message.attachments.map(toBeUploaded)); // refused before anything is uploaded
+  refuseUnfit(message);
   const files: UploadedFile[] = [];
   for (const attachment of message.attachments) files.push(await upload(call, attachment));
   const parts = partsOf(message, files);
@@ -44,10 +43,6 @@ export async function send(
   }
   const text = parts.findIndex((part) => 'text' in part);
   return { providerMessageId: ids[Math.max(0, text)]!, response: 'Accepted' };
-}
-
-function toBeUploaded(): UploadedFile {
-  return { type: 'file', attachmentId: '' };
 }
 
 function bodyOf(

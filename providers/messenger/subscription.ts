@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { SubscriptionCapability } from '../contract.ts';
-import { graphRequest, type MessengerCall } from './client.ts';
-import { asked } from './failure.ts';
+import { asked, graphRequest, type MessengerCall } from './client.ts';
 import type { MessengerSettings } from './manifest.ts';
 
 /** What the page's webhook is to tell of; the app itself has to be subscribed to as much. */

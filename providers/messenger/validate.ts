@@ -1,8 +1,7 @@
 import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
-import { graphRequest, type MessengerCall } from './client.ts';
-import { asked } from './failure.ts';
+import { asked, graphRequest, type MessengerCall } from './client.ts';
 import { FIELDS, subscribedFields } from './subscription.ts';
 
 const Page = z.looseObject({ id: z.coerce.string(), name: z.string().catch('') });
