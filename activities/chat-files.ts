@@ -1,7 +1,7 @@
 import { addAbortSignal } from 'node:stream';
 import { fileTypeFromBuffer } from 'file-type';
 import type { Db } from '../db/connection.ts';
-import { BlobTooLarge, hashOf, putBlob, type StoredBlob } from '../db/queries/blobs.ts';
+import { BlobTooLarge, hashOf, type StoredBlob } from '../db/queries/blobs.ts';
 import type { MissingMedia } from '../db/queries/ingest-item.ts';
 import type { MediaReference } from '../domain/chat.ts';
 import { toldType } from '../domain/file-type.ts';
@@ -9,6 +9,7 @@ import { ProviderFailure } from '../domain/failure.ts';
 import { nameAttachment } from '../domain/mail/filenames.ts';
 import type { ParsedAttachment } from '../domain/mail/parse.ts';
 import type { ChatCapability, ProviderCall } from '../providers/contract.ts';
+import { keepBytes } from './attachment-bytes.ts';
 import { classified } from './failures.ts';
 
 /** A file of a message, with its bytes in memory or where they were put. */
@@ -19,8 +20,6 @@ export interface FetchedFile {
   readonly note: string | null;
 }
 
-/** Kept in memory until its message is stored; a larger one is streamed to the database. */
-const HELD_BYTES = 1_048_576;
 /** Of these a type is told; in most formats the first few bytes say it. */
 const HEAD_BYTES = 65_536;
 const MAX_BYTES = 50 * 1_048_576;
@@ -54,12 +53,15 @@ export async function fetchFile(
   try {
     const { content, contentType } = await chat.fetchMedia({ ...call, signal }, media);
     const limit = call.maxBytes ?? MAX_BYTES;
-    const kept = await keep(db, call, addAbortSignal(signal, content), limit);
-    const sha256 = kept.hash.toString('hex');
+    const stream = addAbortSignal(signal, content);
+    const kept = await keepBytes(db, call.channel.tenantId, stream, limit);
+    const blob = measure(kept.content);
+    const head = kept.head.subarray(0, HEAD_BYTES);
+    const sha256 = blob.sha256.toString('hex');
     const isAsClaimed = media.sha256 === null || media.sha256.toLowerCase() === sha256;
     if (!isAsClaimed && attempt < TRUSTED_AFTER) throw corrupt();
     const claimed = media.contentType ?? contentType;
-    const type = toldType(claimed, (await fileTypeFromBuffer(kept.head))?.mime ?? null, kept.head);
+    const type = toldType(claimed, (await fileTypeFromBuffer(head))?.mime ?? null, head);
     return {
       content: kept.content,
       note: isAsClaimed ? type.note : 'Its hash differs from what the vendor says.',
@@ -76,7 +78,7 @@ export async function fetchFile(
           position + 1,
         ),
         contentType: type.contentType,
-        size: kept.size,
+        size: blob.size,
         sha256,
         inline: media.inline,
         contentId: null,
@@ -89,43 +91,9 @@ export async function fetchFile(
   }
 }
 
-interface Kept {
-  readonly content: Buffer | StoredBlob;
-  readonly head: Buffer;
-  readonly hash: Buffer;
-  readonly size: number;
-}
-
-async function keep(
-  db: Db,
-  { channel }: ProviderCall<unknown>,
-  content: AsyncIterable<Buffer>,
-  limit: number,
-): Promise<Kept> {
-  const iterator = content[Symbol.asyncIterator]();
-  const held: Buffer[] = [];
-  let size = 0;
-  while (size <= HELD_BYTES) {
-    const next = await iterator.next();
-    if (next.done) {
-      const bytes = Buffer.concat(held);
-      if (size > limit) throw new BlobTooLarge(limit);
-      return { content: bytes, head: bytes.subarray(0, HEAD_BYTES), hash: hashOf(bytes), size };
-    }
-    held.push(next.value);
-    size += next.value.length;
-  }
-  const head = Buffer.concat(held).subarray(0, HEAD_BYTES);
-  const blob = await putBlob(db, channel.tenantId, joined(held, iterator), limit);
-  return { content: blob, head, hash: blob.sha256, size: blob.size };
-}
-
-async function* joined(
-  held: readonly Buffer[],
-  rest: AsyncIterator<Buffer>,
-): AsyncGenerator<Buffer> {
-  yield* held;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+/** Hash and size of bytes in memory, or as they were when they were put. */
+function measure(content: Buffer | StoredBlob): StoredBlob {
+  return Buffer.isBuffer(content) ? { sha256: hashOf(content), size: content.length } : content;
 }
 
 function corrupt(): ProviderFailure {

@@ -9,22 +9,12 @@ import { chatAsParsed, chatSubject, missingFile } from '../domain/chat-source.ts
 import { ProviderFailure } from '../domain/failure.ts';
 import { uniqueNames } from '../domain/mail/filenames.ts';
 import { optOf } from '../domain/opt-out.ts';
-import type {
-  ChannelProvider,
-  ChatCapability,
-  ProviderCall,
-  SourceMapper,
-} from '../providers/contract.ts';
+import type { ChatProvider } from '../providers/chat-provider.ts';
+import type { ProviderCall } from '../providers/contract.ts';
 import { fetchFile, missingAfter, type FetchedFile } from './chat-files.ts';
 import type { Deps } from './deps.ts';
 import { inParallel } from './in-parallel.ts';
 import { withSignsOfLife } from './signs-of-life.ts';
-
-/** A provider whose stored sources are a chat's. */
-export type ChatProvider = ChannelProvider & {
-  readonly chat: ChatCapability<unknown>;
-  readonly manifest: { readonly source: SourceMapper };
-};
 
 /** Files and profiles of one batch that are fetched at once. */
 const AT_ONCE = 8;
@@ -44,22 +34,6 @@ export type ParsedChat = Pick<ParsedSource, 'mail' | 'attachments'> & {
   readonly source: StagedSource;
   readonly chat: ChatFacts;
 };
-
-export function isChat(provider: ChannelProvider | undefined): provider is ChatProvider {
-  return provider?.chat !== undefined && typeof provider.manifest.source === 'function';
-}
-
-/** @throws what the mapper throws: the source's own fault */
-export function readChat(
-  { manifest }: ChatProvider,
-  source: StagedSource,
-  bytes: Buffer,
-): ReadChat {
-  return {
-    source,
-    chat: manifest.source(bytes, { ...source.meta, receivedAt: source.received_at }),
-  };
-}
 
 /**
  * Messages of a batch in the order in which they were written, with the files they carry and the names of people whom
@@ -136,8 +110,9 @@ function complete(
   const { message, party, reaction = null, sentAs = null } = chat;
   const vendorId = source.provider_message_id ?? message.message_id;
   const unique = uniqueNames();
+  const stored = fetched.map(({ file }) => ({ ...file, filename: unique(file.filename) }));
   const mail = chatAsParsed(chat, vendorId, {
-    stored: fetched.map(({ file }) => ({ ...file, filename: unique(file.filename) })),
+    stored,
     missing: missing.map(missingFile),
     notes: fetched.flatMap(({ file, note }) => (note === null ? [] : `${file.filename}: ${note}`)),
   });

@@ -10,9 +10,9 @@ import {
   type ClaimedMedia,
 } from '../db/queries/pending-media.ts';
 import { ProviderFailure } from '../domain/failure.ts';
+import type { ChatProvider } from '../providers/chat-provider.ts';
 import type { ProviderCall } from '../providers/contract.ts';
 import { fetchFile, missingAfter } from './chat-files.ts';
-import type { ChatProvider } from './chat-ingestion.ts';
 import type { Deps } from './deps.ts';
 import { inParallel } from './in-parallel.ts';
 import { withSignsOfLife } from './signs-of-life.ts';

@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream';
-import { inTenant, type Db } from '../db/connection.ts';
-import { putBlob, readBlob, readBlobs, type StoredBlob } from '../db/queries/blobs.ts';
+import { inTenant } from '../db/connection.ts';
+import { readBlob, readBlobs, type StoredBlob } from '../db/queries/blobs.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { ParsedSource } from '../db/queries/ingest-item.ts';
 import { ingestBatch } from '../db/queries/ingest.ts';
 import { setAside, stagedSource, stagedSources, type StagedSource } from '../db/queries/staged.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
-import { parseMail, type AttachmentSink, type ParsedMail } from '../domain/mail/parse.ts';
+import { parseMail, type ParsedMail } from '../domain/mail/parse.ts';
 import {
   evaluate,
   evaluateReleased,
@@ -15,27 +15,22 @@ import {
   type Verdict,
 } from '../domain/rules/evaluate.ts';
 import { ruleFacts } from '../domain/rules/facts.ts';
+import { asRulesSee } from '../domain/chat-source.ts';
 import { mailContext } from '../domain/mail/source-notes.ts';
+import { isChat, readChat } from '../providers/chat-provider.ts';
 import type { ChannelProvider } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
 import { ingestDelay, setAsideSources, sourcesFiltered } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
+import { keepAttachments } from './attachment-bytes.ts';
 import { channelRules } from './channel-rules.ts';
-import {
-  completeChats,
-  isChat,
-  readChat,
-  type ParsedChat,
-  type ReadChat,
-} from './chat-ingestion.ts';
+import { completeChats, type ParsedChat, type ReadChat } from './chat-ingestion.ts';
 import type { Deps } from './deps.ts';
 
 /** Mails stored in one transaction. */
 const BATCH = 100;
 /** What a batch may hold in memory; a larger source is streamed by itself. */
 const BATCH_BYTES = 16 * 1_048_576;
-/** An attachment up to this is kept in memory until its batch is stored; a larger one is streamed to the database. */
-const HELD_ATTACHMENT_BYTES = 1_048_576;
 
 export type FindProvider = (name: string) => ChannelProvider | undefined;
 
@@ -262,7 +257,8 @@ async function parseAll(
       Readable.from(readBlob(deps.db, tenantId, source.sha256));
     held.delete(source.id);
     try {
-      if (isChat(provider)) chats.push(readChat(provider, source, await whole(bytes)));
+      if (isChat(provider))
+        chats.push({ source, chat: readChat(provider, source, await whole(bytes)) });
       else parsed.push(await parseOne(deps, channel, rules, source, bytes));
     } catch (error) {
       if (isPassing(error)) throw error;
@@ -288,14 +284,9 @@ function stagedChat(
     attachments,
     chat,
     verdict: isTheirs
-      ? { ...verdictOn(rules, asTold(mail, chat.subject), source), requester: null }
+      ? { ...verdictOn(rules, asRulesSee(mail, chat.subject), source), requester: null }
       : NO_VERDICT,
   };
-}
-
-/** Rules find a chat's first line where a mail has its subject. */
-function asTold(mail: ParsedMail, subject: string): ParsedMail {
-  return { ...mail, message: { ...mail.message, subject } };
 }
 
 async function whole(bytes: Buffer | Readable): Promise<Buffer> {
@@ -356,37 +347,6 @@ function verdictOn(
 ): Verdict {
   const facts = ruleFacts(mail, size);
   return meta?.released ? evaluateReleased(rules, facts) : evaluate(rules, facts);
-}
-
-/** Small attachments are stored with their message; a large one streams to the database as it is decoded. */
-export function keepAttachments(
-  db: Db,
-  tenantId: TenantId,
-  contents: (Buffer | StoredBlob)[],
-): AttachmentSink {
-  return async ({ index }, content) => {
-    const iterator = (content as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
-    const held: Buffer[] = [];
-    let size = 0;
-    while (size <= HELD_ATTACHMENT_BYTES) {
-      const next = await iterator.next();
-      if (next.done) {
-        contents[index] = Buffer.concat(held);
-        return;
-      }
-      held.push(next.value);
-      size += next.value.length;
-    }
-    contents[index] = await putBlob(db, tenantId, joined(held, iterator));
-  };
-}
-
-async function* joined(
-  held: readonly Buffer[],
-  rest: AsyncIterator<Buffer>,
-): AsyncGenerator<Buffer> {
-  yield* held;
-  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
 }
 
 /**

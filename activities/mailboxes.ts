@@ -19,6 +19,7 @@ import type {
   MailboxCapability,
   ProviderCall,
 } from '../providers/contract.ts';
+import { isChat } from '../providers/chat-provider.ts';
 import { findProvider } from '../providers/registry.ts';
 import { subscriptionOf } from '../providers/subscription.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
@@ -31,7 +32,6 @@ import type {
 } from '../workflows/contracts/mailbox-activities.ts';
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
-import { isChat } from './chat-ingestion.ts';
 import { fetchMissingFiles } from './chat-media.ts';
 import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';

@@ -5,6 +5,7 @@ import { readBlob, type StoredBlob } from '../db/queries/blobs.ts';
 import {
   markParsed,
   parsedBefore,
+  replaceBody,
   replaceParsed,
   setAsideIds,
   type ParsedBefore,
@@ -12,9 +13,13 @@ import {
 } from '../db/queries/reparse.ts';
 import { retrySetAside } from '../db/queries/set-aside.ts';
 import type { TenantId } from '../domain/ids.ts';
+import { chatReadAgain } from '../domain/chat-source.ts';
 import { parseMail, type ParsedMail } from '../domain/mail/parse.ts';
 import { mailContext } from '../domain/mail/source-notes.ts';
-import { keepAttachments } from './ingestion.ts';
+import type { NormalizedMessage } from '../domain/message.ts';
+import { isChat, readChat, type ChatProvider } from '../providers/chat-provider.ts';
+import { findProvider } from '../providers/registry.ts';
+import { keepAttachments } from './attachment-bytes.ts';
 
 export interface ReparseOptions extends ReparseFilter {
   /** Says what would change, and changes nothing. */
@@ -96,9 +101,11 @@ async function reparseOne(
   before: ParsedBefore,
   dryRun: boolean,
 ): Promise<string[]> {
+  const provider = findProvider(before.provider);
+  if (isChat(provider)) return reparseChat(db, tenantId, provider, before, dryRun);
   const context = mailContext(before, before);
   const mail = await parseMail(open(db, tenantId, before), context);
-  const fields = changedFields(before.body, mail);
+  const fields = changedFields(before.body, mail.message);
   if (dryRun) return fields;
   if (fields.length === 0) {
     await markParsed(db, tenantId, [before.message_id]);
@@ -109,11 +116,30 @@ async function reparseOne(
   return fields;
 }
 
+/** A chat's files stay as they are: their vendor may have them no more. */
+async function reparseChat(
+  db: Db,
+  tenantId: TenantId,
+  provider: ChatProvider,
+  before: ParsedBefore,
+  dryRun: boolean,
+): Promise<string[]> {
+  const bytes = Buffer.concat(await open(db, tenantId, before).toArray());
+  const chat = readChat(provider, before, bytes);
+  const readAgain = (body: NormalizedMessage) =>
+    chatReadAgain(chat, before.provider_message_id ?? chat.message.message_id, body);
+  const fields = changedFields(before.body, readAgain(before.body));
+  if (dryRun) return fields;
+  if (fields.length === 0) await markParsed(db, tenantId, [before.message_id]);
+  else await replaceBody(db, tenantId, before, readAgain);
+  return fields;
+}
+
 function open(db: Db, tenantId: TenantId, { sha256 }: ParsedBefore): Readable {
   return Readable.from(readBlob(db, tenantId, sha256));
 }
 
-function changedFields(before: ParsedBefore['body'], { message }: ParsedMail): string[] {
+function changedFields(before: NormalizedMessage, message: NormalizedMessage): string[] {
   // As jsonb gives it back: without what is undefined.
   const after = JSON.parse(JSON.stringify(message)) as Record<string, unknown>;
   const known: Record<string, unknown> = { ...before };

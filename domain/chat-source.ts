@@ -3,6 +3,7 @@ import type { ChatMessage, MediaReference } from './chat.ts';
 import { MailHeaders } from './mail/headers.ts';
 import type { ParsedAttachment, ParsedMail } from './mail/parse.ts';
 import { storable } from './mail/storable.ts';
+import type { NormalizedMessage } from './message.ts';
 
 const SUBJECT_CHARACTERS = 100;
 
@@ -58,7 +59,6 @@ export function chatAsParsed(
   files: ChatFiles,
 ): ParsedMail {
   const { message } = chat;
-  const notes = [...chat.notes, ...files.notes];
   const parsed = storable({
     message: {
       ...message,
@@ -76,7 +76,8 @@ export function chatAsParsed(
         ...message.metadata,
         platform_specific: {
           ...message.metadata.platform_specific,
-          ...(notes.length > 0 ? { notes } : {}),
+          ...(chat.notes.length > 0 ? { notes: [...chat.notes] } : {}),
+          ...(files.notes.length > 0 ? { file_notes: [...files.notes] } : {}),
           ...(files.missing.length > 0 ? { missing_files: [...files.missing] } : {}),
         },
       },
@@ -100,8 +101,42 @@ export function chatAsParsed(
     contentHash: hashOf(chat, vendorId),
     loopHeaders: { origins: [], receivedCount: 0, deliveredTo: [] },
     headers: new MailHeaders([]),
-    notes,
+    notes: [...chat.notes],
   };
+}
+
+/**
+ * A stored chat's message read again: its files, and the name that its vendor told of the person, stay as they were
+ * stored.
+ */
+export function chatReadAgain(
+  chat: ChatMessage,
+  vendorId: string | null,
+  before: NormalizedMessage,
+): NormalizedMessage {
+  const { message } = chatAsParsed(chat, vendorId, NO_FILES);
+  const { missing_files: missing, file_notes: notes } = before.metadata.platform_specific;
+  const { sender } = message;
+  const named =
+    sender?.name === '' && before.sender?.address === sender.address ? before.sender : sender;
+  return {
+    ...message,
+    sender: named,
+    attachments: before.attachments,
+    metadata: {
+      ...message.metadata,
+      platform_specific: {
+        ...message.metadata.platform_specific,
+        ...(notes === undefined ? {} : { file_notes: notes }),
+        ...(missing === undefined ? {} : { missing_files: missing }),
+      },
+    },
+  };
+}
+
+/** Rules find a chat's first line where a mail has its subject. */
+export function asRulesSee(mail: ParsedMail, subject: string): ParsedMail {
+  return { ...mail, message: { ...mail.message, subject } };
 }
 
 /** What a chat's ticket is called: the first line of what was written, else who wrote. */

@@ -4,6 +4,8 @@ import { readBlob } from '../../db/queries/blobs.ts';
 import type { ChannelRow } from '../../db/queries/channels.ts';
 import { sourceOf } from '../../db/queries/staged.ts';
 import type { TenantId } from '../../domain/ids.ts';
+import type { ChatMessage } from '../../domain/chat.ts';
+import { asRulesSee, chatAsParsed, chatSubject, NO_FILES } from '../../domain/chat-source.ts';
 import { parseMail, type ParsedMail } from '../../domain/mail/parse.ts';
 import { asRawMail, PushedMail } from '../../domain/mail/pushed-mail.ts';
 import { mailContext } from '../../domain/mail/source-notes.ts';
@@ -18,6 +20,8 @@ import {
 import { ruleFacts } from '../../domain/rules/facts.ts';
 import { ChannelRules, Condition } from '../../domain/rules/schema.ts';
 import { TicketPriority } from '../../domain/ticket.ts';
+import { isChat, readChat, type ChatProvider } from '../../providers/chat-provider.ts';
+import { findProvider } from '../../providers/registry.ts';
 import { checkRules } from '../channels/rules.ts';
 import type { ApiDeps } from '../deps.ts';
 import { invalid, notFound } from '../problem.ts';
@@ -31,10 +35,10 @@ const RulesTest = z
   .strictObject({
     message_id: z.string().optional().meta({ description: 'A message of this channel.' }),
     source_id: z.string().optional().meta({ description: 'A source, such as one of the journal.' }),
-    source: z
-      .string()
-      .optional()
-      .meta({ description: 'A raw mail (RFC 5322), as text or base64.' }),
+    source: z.string().optional().meta({
+      description:
+        'A raw mail (RFC 5322), as text or base64; of a chat the message as its vendor pushes it.',
+    }),
     fields: PushedMail.optional(),
     rules: ChannelRules.optional().meta({
       description: 'Rules that are not saved yet; left out: the channel’s own.',
@@ -177,6 +181,8 @@ async function mailOf(
   given: z.output<typeof RulesTest>,
 ): Promise<{ mail: ParsedMail; size: number }> {
   const stored = given.message_id ?? given.source_id;
+  const provider = findProvider(channel.provider);
+  if (isChat(provider)) return chatOf(deps, tenantId, channel, provider, given);
   if (stored !== undefined) return storedMail(deps, tenantId, channel, stored);
   const bytes = given.fields ? await asRawMail(given.fields) : rawBytes(given.source!);
   if (bytes.length === 0)
@@ -186,6 +192,38 @@ async function mailOf(
     mail: await parseMail(bytes, mailContext(context, channel)),
     size: bytes.length,
   };
+}
+
+/** A chat's own source: one that was received, or one as its vendor would push it. */
+async function chatOf(
+  { db }: ApiDeps,
+  tenantId: TenantId,
+  channel: ChannelRow,
+  provider: ChatProvider,
+  { message_id, source_id, source }: z.output<typeof RulesTest>,
+): Promise<{ mail: ParsedMail; size: number }> {
+  const id = message_id ?? source_id;
+  const found = id === undefined ? null : await sourceOf(db, tenantId, channel.id, id);
+  if (id !== undefined && !found) throw notFound('received message of this channel', id);
+  if (!found && source === undefined)
+    throw invalid('A chat’s message has no fields of a mail.', [
+      { pointer: '/fields', message: 'is for channels of mail; give message_id or source_id' },
+    ]);
+  const bytes = found
+    ? Buffer.concat(await Readable.from(readBlob(db, tenantId, found.sha256)).toArray())
+    : Buffer.from(source!);
+  const chat = readOr422(provider, found ?? { received_at: new Date(), meta: null }, bytes);
+  const mail = chatAsParsed(chat, null, NO_FILES);
+  return { mail: asRulesSee(mail, chatSubject(chat)), size: bytes.length };
+}
+
+function readOr422(...given: Parameters<typeof readChat>): ChatMessage {
+  try {
+    return readChat(...given);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    throw invalid('The message can’t be read.', [{ pointer: '/source', message }]);
+  }
 }
 
 async function storedMail(

@@ -216,9 +216,9 @@ function missingOf({ metadata }: Body): MissingFile[] {
 function withFiles(body: Body, missing: readonly MissingFile[], notes: readonly string[]): Body {
   const {
     missing_files: _before,
-    notes: said = [],
+    file_notes: said = [],
     ...specific
-  } = body.metadata.platform_specific as { notes?: string[] } & Record<string, unknown>; // as chatAsParsed wrote it
+  } = body.metadata.platform_specific as { file_notes?: string[] } & Record<string, unknown>; // as chatAsParsed wrote it
   const all = [...said, ...notes];
   return {
     ...body,
@@ -226,7 +226,7 @@ function withFiles(body: Body, missing: readonly MissingFile[], notes: readonly 
       ...body.metadata,
       platform_specific: {
         ...specific,
-        ...(all.length > 0 ? { notes: all } : {}),
+        ...(all.length > 0 ? { file_notes: all } : {}),
         ...(missing.length > 0 ? { missing_files: [...missing] } : {}),
       },
     },

@@ -123,6 +123,33 @@ export async function replaceParsed(
   });
 }
 
+/**
+ * The same of a chat's message, whose files are not read again: they may come meanwhile. `readAgain` is given the body
+ * as it is by then.
+ */
+export async function replaceBody(
+  db: Db,
+  tenantId: TenantId,
+  before: ParsedBefore,
+  readAgain: (body: NormalizedMessage) => NormalizedMessage,
+): Promise<void> {
+  await inTenant(db, tenantId, async (tx) => {
+    const { body } = await tx
+      .selectFrom('messages')
+      .select('body')
+      .where('id', '=', before.message_id)
+      .forUpdate()
+      .executeTakeFirstOrThrow();
+    const message = readAgain(body as unknown as NormalizedMessage); // what ingestion wrote
+    await sql`
+      update messages m set body = ${JSON.stringify(message)}::jsonb, kind = ${message.kind},
+        timestamp = ${message.timestamp}, parser_version = ${PARSER_VERSION}
+       where m.id = ${before.message_id}`.execute(tx);
+    const isFoundAlike = receivedText(before.body) === receivedText(message);
+    if (before.ticket_id !== null && !isFoundAlike) await rebuildSearch(tx, before.ticket_id);
+  });
+}
+
 /** The current parser makes the same of it: only that is noted. */
 export async function markParsed(
   db: Db,

@@ -90,6 +90,8 @@ function texts({ field, name }: Condition, facts: RuleFacts): readonly string[] 
       return [facts.subject];
     case 'body':
       return [facts.body];
+    case 'type':
+      return [facts.type];
     case 'attachment':
       return facts.attachments;
     case 'size':

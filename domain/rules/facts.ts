@@ -11,6 +11,8 @@ export interface RuleFacts {
   readonly recipients: readonly string[];
   readonly subject: string;
   readonly body: string;
+  /** Of a chat `text`, `image`, `location` …; of a mail its kind. */
+  readonly type: string;
   readonly attachments: readonly string[];
   /** In bytes, as it came. */
   readonly size: number;
@@ -36,6 +38,7 @@ export function ruleFacts(
     recipients: [...new Set([...named, ...threading.deliveredTo])],
     subject: message.subject ?? '',
     body: message.content,
+    type: typeOf(message),
     attachments: message.attachments.map(({ filename }) => filename),
     size,
     isReport: isReportKind(message.kind),
@@ -52,6 +55,11 @@ export function ruleFacts(
         .rawAll(name.toLowerCase())
         .flatMap((raw) => parseAddresses(raw.slice(0, headerLimit))),
   };
+}
+
+function typeOf({ kind, metadata }: ParsedMail['message']): string {
+  const { message_type: type } = metadata.platform_specific;
+  return typeof type === 'string' ? type : kind;
 }
 
 /** The domain of an address in lower case, '' where there is none. */

@@ -31,6 +31,10 @@ const AddressText = text(320).regex(
   /^[^\s<>@]+@[^\s<>@]+$/,
   'wants an address, as ada@example.com',
 );
+const SenderText = text(320).regex(
+  /^([^\s<>@]+@[^\s<>@]+|\+?\d{5,32})$/,
+  'wants an address, as ada@example.com, or of a chat a number, as +491701234567',
+);
 /** `example.com`, `*.example.com` or `*`; see `isOfDomain`. */
 export const DomainEntry = text(253)
   .regex(
@@ -51,22 +55,28 @@ const HeaderTest = z
   });
 
 const SenderList = z.strictObject({
-  senders: z.array(AddressText).max(1000).optional(),
+  senders: z.array(SenderText).max(1000).optional(),
   domains: z.array(DomainEntry).max(1000).optional(),
   headers: z.array(HeaderTest).max(50).optional(),
 });
 export type SenderList = z.infer<typeof SenderList>;
 
-export const ConditionField = z.enum([
-  'sender',
-  'domain',
-  'recipient',
-  'header',
-  'subject',
-  'body',
-  'attachment',
-  'size',
-]);
+export const ConditionField = z
+  .enum([
+    'sender',
+    'domain',
+    'recipient',
+    'header',
+    'subject',
+    'body',
+    'type',
+    'attachment',
+    'size',
+  ])
+  .meta({
+    description:
+      'Of a chat `sender` is a number or page-scoped id, `subject` its first line, and `type` is `text`, `image`, `location` …',
+  });
 export type ConditionField = z.infer<typeof ConditionField>;
 
 const OPERATORS = ['is', 'contains', 'matches', 'exists', 'over', 'under'] as const;

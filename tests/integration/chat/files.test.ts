@@ -68,7 +68,7 @@ test('a file that is not what it claims to be is called what it is', async () =>
   await world.receive(withFiles({ id: 'virus', filename: 'cat.jpg', contentType: 'image/jpeg' }));
   const { attachments, metadata } = await onlyMessage();
   expect(attachments[0]!.content_type).not.toMatch(/image/);
-  expect(metadata.platform_specific['notes']).toEqual([
+  expect(metadata.platform_specific['file_notes']).toEqual([
     expect.stringMatching(/^cat\.jpg: It is called image\/jpeg, but is /),
   ]);
 });
@@ -142,7 +142,7 @@ test('bytes that differ from the vendor’s hash are fetched again, and taken in
   }
   const { attachments, metadata } = await onlyMessage();
   expect(attachments).toMatchObject([{ sha256: hex(PNG) }]);
-  expect(metadata.platform_specific['notes']).toEqual([
+  expect(metadata.platform_specific['file_notes']).toEqual([
     'attachment-1.png: Its hash differs from what the vendor says.',
   ]);
 });

@@ -1,5 +1,5 @@
 import { sql, type Selectable } from 'kysely';
-import type { ChatProvider } from '../../../activities/chat-ingestion.ts';
+import type { ChatProvider } from '../../../providers/chat-provider.ts';
 import { fetchMissingFiles } from '../../../activities/chat-media.ts';
 import type { Deps } from '../../../activities/deps.ts';
 import { ingestStaged } from '../../../activities/ingestion.ts';
