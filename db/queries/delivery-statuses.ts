@@ -55,9 +55,11 @@ export async function applyStatuses(
   const pending = new Pending(tenantId);
   if (statuses.length === 0) return pending;
   const byMessage = Map.groupBy(statuses, ({ of }) => keyOf(of));
-  const found = await inTenant(db, tenantId, (tx) =>
+  const { found, nameless } = await inTenant(db, tenantId, (tx) =>
     findOrKeep(tx, tenantId, channelId, byMessage),
   );
+  // By itself: whoever writes a receipt has the message's row before the lock on its name.
+  if (nameless.size > 0) await inTenant(db, tenantId, (tx) => nameMessages(tx, nameless));
   if (found.size === 0) return pending;
   await inTenant(db, tenantId, async (tx) => {
     const tickets = await lockTickets(
@@ -132,9 +134,10 @@ async function findOrKeep(
   tenantId: TenantId,
   channelId: ChannelId,
   byMessage: ReadonlyMap<string, readonly DeliveryStatus[]>,
-): Promise<Map<string, Found>> {
+): Promise<{ found: Map<string, Found>; nameless: Map<string, string> }> {
   await lockKeys(tx, channelId, [...byMessage.keys()]);
   const found = new Map<string, Found>();
+  const nameless = new Map<string, string>();
   const say = (id: string, ticketId: string | null, said: readonly Said[]) =>
     found.set(id, { ticketId, said: [...(found.get(id)?.said ?? []), ...said] });
   for (const [key, statuses] of byMessage) {
@@ -146,11 +149,12 @@ async function findOrKeep(
     }
     if (marks.length > 0) continue;
     const message = await findMessage(tx, tenantId, channelId, key);
-    if (message?.provider_message_id === null) await nameMessage(tx, message.id, statuses);
+    const name = vendorIdIn(statuses);
+    if (message?.provider_message_id === null && name !== undefined) nameless.set(message.id, name);
     if (message && message.status !== 'queued') say(message.id, message.ticket_id, statuses);
     else await keep(tx, tenantId, channelId, key, statuses);
   }
-  return found;
+  return { found, nameless };
 }
 
 async function findMessage(tx: Tx, tenantId: TenantId, channelId: ChannelId, key: string) {
@@ -168,21 +172,18 @@ async function findMessage(tx: Tx, tenantId: TenantId, channelId: ChannelId, key
     .executeTakeFirst();
 }
 
-/** The vendor's id of a message whose receipt was lost; while it is being sent, the receipt may still come. */
-async function nameMessage(
-  tx: Tx,
-  messageId: string,
-  statuses: readonly DeliveryStatus[],
-): Promise<void> {
-  const [id] = statuses.flatMap(({ of }) => ('sentAs' in of ? of.providerMessageId : []));
-  if (id === undefined) return;
-  await tx
-    .updateTable('messages')
-    .set({ provider_message_id: id })
-    .where('id', '=', messageId)
-    .where('status', '!=', 'queued')
-    .where('provider_message_id', 'is', null)
-    .execute();
+/** Where our own id came back beside the vendor's. */
+function vendorIdIn(statuses: readonly DeliveryStatus[]): string | undefined {
+  return statuses.flatMap(({ of }) => ('sentAs' in of ? of.providerMessageId : []))[0];
+}
+
+/** The vendor's ids of messages whose receipts were lost, or are not written yet. */
+async function nameMessages(tx: Tx, nameless: ReadonlyMap<string, string>): Promise<void> {
+  const names = JSON.stringify([...nameless].map(([id, name]) => ({ id, name })));
+  await sql`
+    update messages m set provider_message_id = n.name
+      from jsonb_to_recordset(${names}::jsonb) as n(id text, name text)
+     where m.id = n.id and m.provider_message_id is null`.execute(tx);
 }
 
 async function keep(

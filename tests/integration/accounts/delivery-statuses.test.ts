@@ -166,7 +166,10 @@ test('a message whose receipt was lost is known by our own id, and in doubt no m
       ...said(sent, 'delivered'),
       of: { providerMessageId: sent.providerId, sentAs: sent.id },
     });
-    expect(await messageOf(sent)).toMatchObject({ status: 'queued', provider_message_id: null });
+    expect(await messageOf(sent)).toMatchObject({
+      status: 'queued',
+      provider_message_id: sent.providerId,
+    });
   });
   expect(await messageOf(early)).toMatchObject({
     status: 'delivered',
