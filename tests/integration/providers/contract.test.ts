@@ -1,10 +1,21 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { ProviderFailure } from '../../../domain/failure.ts';
-import { DoorRefusal, type FetchedItem } from '../../../providers/contract.ts';
+import { NormalizedMessage } from '../../../domain/message.ts';
+import { DoorRefusal, type DoorRequest, type FetchedItem } from '../../../providers/contract.ts';
 import { describeWith } from '../../harness/index.ts';
 import { providerCall } from './call.ts';
 import { outgoing } from './outgoing.ts';
 import type {
+  ChatOutside,
   DoorOutside,
   MailboxAccount,
   MailboxOutside,
@@ -216,5 +227,98 @@ describe.each(providersWith('door'))('%s as a door', (_name, known) => {
     const { sources, news } = outside.brings(raw);
     expect(receipt.sources.map(({ source }) => String(source))).toEqual(sources.map(String));
     expect(receipt.news).toBe(news);
+  });
+});
+
+describe.each(providersWith('chat'))('%s as a chat', (name, known) => {
+  const { chat, door, manifest } = known.provider;
+  const png = Buffer.from('89504e470d0a1a0a0000000d49484452', 'hex');
+  let outside: ChatOutside;
+  beforeEach(async () => {
+    outside = await known.outside.chat!();
+  });
+  afterEach(() => outside.close());
+
+  const call = () => callTo(known, outside);
+  /** What a call brings, as it is read from its stored source: twice alike, as it is pure. */
+  async function read(request: DoorRequest) {
+    const { sources } = await door.receive(request, call());
+    expect(sources).toHaveLength(1);
+    const [{ source, meta, providerMessageId }] = sources as [(typeof sources)[number]];
+    if (manifest.source === 'mime') throw new Error('A chat has a mapper of its own.');
+    const again = {
+      ...(JSON.parse(JSON.stringify(meta ?? {})) as object),
+      receivedAt: new Date(0),
+    };
+    const one = manifest.source(source, again);
+    expect(manifest.source(source, again)).toEqual(one);
+    return { ...one, providerMessageId };
+  }
+  const fetched = async (media: Parameters<typeof chat.fetchMedia>[1]) => {
+    const { content } = await chat.fetchMedia(call(), media);
+    const chunks: Buffer[] = [];
+    for await (const chunk of content as AsyncIterable<Buffer>) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+
+  it('reads what a customer writes, in the form of all messages', async () => {
+    const first = await read(await outside.writes({ text: 'Grüße 👋' }));
+    expect(NormalizedMessage.parse(first.message)).toEqual(first.message);
+    expect(first).toMatchObject({
+      party: { address: outside.customer },
+      message: { channel: name, direction: 'inbound', kind: 'message', content: 'Grüße 👋' },
+      opensWindow: true,
+      answers: [],
+      media: [],
+    });
+    expect(first.providerMessageId).toEqual(expect.any(String));
+    const second = await read(
+      await outside.writes({ text: 'Well?', quotes: first.providerMessageId! }),
+    );
+    expect(second.answers).toEqual([first.providerMessageId]);
+    expect(second.providerMessageId).not.toBe(first.providerMessageId);
+  });
+
+  it('tells what was sent beside us from what the customer wrote', async () => {
+    const echo = await read(await outside.besides('We call you back.'));
+    expect(echo).toMatchObject({
+      party: { address: outside.customer },
+      message: { direction: 'outbound', content: 'We call you back.', attachments: [] },
+      opensWindow: false,
+    });
+  });
+
+  it('fetches files; one that is gone is given up, and a bad line is tried again', async () => {
+    const { media } = await read(await outside.writes({ file: png }));
+    expect(media).toHaveLength(1);
+    expect(await fetched(media[0]!)).toEqual(png);
+    for (const fault of ['lost', 'busy'] as const) {
+      outside.failNext(fault);
+      const failure: unknown = await fetched(media[0]!).catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(ProviderFailure);
+      expect(['retry', 'wait']).toContain((failure as ProviderFailure).class);
+    }
+    expect(await fetched(media[0]!)).toEqual(png);
+    outside.forgetFiles();
+    await expect(fetched(media[0]!)).rejects.toMatchObject({ class: 'give_up' });
+  });
+
+  it('shows the customer what was read', async () => {
+    const { providerMessageId } = await read(await outside.writes({ text: 'Hello' }));
+    const message = { providerMessageId: providerMessageId!, address: outside.customer };
+    await chat.markRead?.(call(), message);
+    expect(outside.marked()).toBe(chat.markRead ? 1 : 0);
+  });
+
+  it('says what it takes, so that the rest is refused before it is queued', () => {
+    const { text, attachments, interactive } = chat.limits;
+    expect(text).toBeGreaterThan(0);
+    expect(attachments).toBeGreaterThan(0);
+    expect(new Set(interactive).size).toBe(interactive.length);
+    const plain = { text: 'x'.repeat(text), attachments: 0, interactive: null, hasTemplate: false };
+    expect(chat.unfit?.(plain) ?? null).toBeNull();
+    const windowMs = chat.windowMs(call().settings);
+    expect(windowMs).toBeGreaterThan(0);
+    for (const longer of Object.values(chat.tags ?? {})) expect(longer).toBeGreaterThan(windowMs);
   });
 });

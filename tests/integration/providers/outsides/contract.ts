@@ -15,6 +15,7 @@ export interface Outside {
   readonly sender?: () => Promise<SenderOutside>;
   readonly mailbox?: () => Promise<MailboxOutside>;
   readonly door?: () => Promise<DoorOutside>;
+  readonly chat?: () => Promise<ChatOutside>;
   /** What must be installed for the mailbox's outside to run. */
   readonly needs?: Prerequisite;
 }
@@ -73,4 +74,26 @@ export interface DoorOutside extends Closing, OutsideChannel {
     readonly sources: readonly (string | Buffer)[];
     readonly news?: DoorReceipt['news'];
   };
+}
+
+/** Somebody who writes to the channel, and what its vendor makes of it. */
+export interface ChatOutside extends Closing, OutsideChannel {
+  /** The customer's address, as the channel's conversations are named. */
+  readonly customer: string;
+  /** The call of the door that tells what the customer wrote. */
+  readonly writes: (words: {
+    readonly text?: string;
+    /** A picture, in PNG. */
+    readonly file?: Buffer;
+    /** The vendor's id of the message it answers. */
+    readonly quotes?: string;
+  }) => Promise<DoorRequest>;
+  /** The call that tells what the business wrote to the customer beside us. */
+  readonly besides: (text: string) => Promise<DoorRequest>;
+  /** The next request is answered with a limit, or its connection is lost. */
+  readonly failNext: (fault: 'busy' | 'lost') => void;
+  /** All files are gone for good. */
+  readonly forgetFiles: () => void;
+  /** How often the customer was shown that something was read. */
+  readonly marked: () => number;
 }

@@ -4,6 +4,7 @@ import { metaSimulator } from '../../../../simulators/meta/simulator.ts';
 import { freePort } from '../../../../embedded/ports.ts';
 import { providerCall } from '../call.ts';
 import { outgoing } from '../outgoing.ts';
+import { metaChat } from './meta-chat.ts';
 import type { DoorOutside, Outside, SenderOutside } from './contract.ts';
 
 const settings = {
@@ -114,4 +115,4 @@ function door(): Promise<DoorOutside> {
   });
 }
 
-export const outside: Outside = { sender, door };
+export const outside: Outside = { sender, door, chat: () => metaChat('messenger') };

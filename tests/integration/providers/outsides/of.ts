@@ -3,7 +3,7 @@ import { providers } from '../../../../providers/registry.ts';
 import type { ChannelProvider } from '../../../../providers/contract.ts';
 import type { Outside } from './contract.ts';
 
-export const CAPABILITIES = ['mailbox', 'sender', 'door'] as const;
+export const CAPABILITIES = ['mailbox', 'sender', 'door', 'chat'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 export interface ProviderWithOutside {

@@ -4,6 +4,7 @@ import { metaSimulator } from '../../../../simulators/meta/simulator.ts';
 import { providerCall } from '../call.ts';
 import { chatOf, CUSTOMER, unused } from '../whatsapp/answers.ts';
 import type { DoorOutside, Outside, SenderOutside } from './contract.ts';
+import { metaChat } from './meta-chat.ts';
 
 const settings = {
   phone_number_id: '1122',
@@ -105,4 +106,4 @@ async function sender(): Promise<SenderOutside> {
   };
 }
 
-export const outside: Outside = { door, sender };
+export const outside: Outside = { door, sender, chat: () => metaChat('whatsapp') };
