@@ -67,6 +67,8 @@ export const SEND: ActivityOptions = {
  */
 export const SEND_SCHEDULED: ActivityOptions = {
   startToCloseTimeout: '1 minute',
+  // A worker killed in mid-call is noticed by its silence.
+  heartbeatTimeout: '10 seconds',
   retry: { initialInterval: '1 second', maximumInterval: '1 minute', backoffCoefficient: 2 },
 };
 

@@ -13,11 +13,14 @@ import type { TenantId } from '../domain/ids.ts';
 import type {
   ScheduledEnd,
   ScheduledMessageActivities,
+  ScheduledRef,
 } from '../workflows/contracts/scheduled-message.ts';
 import type { Deps } from './deps.ts';
+import { heartbeating } from './heartbeating.ts';
 
 /** What could not be handed to its ticket for so long would only puzzle. */
 const GIVEN_UP_AFTER_MS = 24 * 3600 * 1000;
+const SIGN_OF_LIFE_MS = 3_000;
 
 type Failure = { readonly code: string; readonly detail: string };
 
@@ -26,18 +29,21 @@ export function createScheduledMessageActivities(
   deps: Pick<Deps, 'db' | 'relay'>,
 ): ScheduledMessageActivities {
   return {
-    async sendScheduled({ tenantId, scheduledId }): Promise<ScheduledEnd> {
-      const tenant = tenantId as TenantId;
-      const row = await findScheduled(deps.db, tenant, scheduledId);
-      if (row?.status !== 'scheduled') return endOf(row);
-      const failure =
-        Date.now() - row.send_at.getTime() > GIVEN_UP_AFTER_MS
-          ? TOO_LATE
-          : await handOver(deps, tenant, row);
-      if (failure) await fail(deps, tenant, row, failure);
-      return endOf(await findScheduled(deps.db, tenant, scheduledId));
-    },
+    sendScheduled: (ref) => heartbeating(SIGN_OF_LIFE_MS, () => sendScheduled(deps, ref)),
   };
+}
+
+async function sendScheduled(
+  deps: Pick<Deps, 'db' | 'relay'>,
+  { tenantId, scheduledId }: ScheduledRef,
+): Promise<ScheduledEnd> {
+  const tenant = tenantId as TenantId;
+  const row = await findScheduled(deps.db, tenant, scheduledId);
+  if (row?.status !== 'scheduled') return endOf(row);
+  const lateMs = Date.now() - row.send_at.getTime();
+  const failure = lateMs > GIVEN_UP_AFTER_MS ? TOO_LATE : await handOver(deps, tenant, row);
+  if (failure) await fail(deps, tenant, row, failure);
+  return endOf(await findScheduled(deps.db, tenant, scheduledId));
 }
 
 const TOO_LATE: Failure = {

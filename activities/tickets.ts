@@ -31,8 +31,9 @@ import { traced } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
 import { elapsedMs } from './elapsed.ts';
 import type { ProviderOptions } from './sending.ts';
-import { apply } from './ticket-commands.ts';
+import { apply, type CommandWork } from './ticket-commands.ts';
 import { announceDue } from './ticket-escalation.ts';
+import { tellCustomer } from './ticket-updates.ts';
 
 /** What a ticket's workflow does in Postgres; each activity is one transaction under the ticket's row lock. */
 export function createTicketActivities(
@@ -44,6 +45,7 @@ export function createTicketActivities(
   const chatOf = (provider: string) => find(provider)?.chat;
   // Agents are reached by mail.
   const canNotify = (provider: string) => canSend(provider) && chatOf(provider) === undefined;
+  const room: Room = { deps, chatOf };
   const fallbackDomain = new URL(deps.config.publicUrl).hostname;
 
   const applyOne = (context: ChangeContext, ticket: TicketRow, command: Command) => {
@@ -71,7 +73,7 @@ export function createTicketActivities(
 
   return {
     async loadTicket(call) {
-      return withTicket(deps, call, async (context, ticket) => {
+      return withTicket(room, call, async (context, ticket) => {
         let row = ticket;
         for (const command of await findUntoldPolicyChanges(context.tx, row.id)) {
           row = (await applyOne({ ...context, actor: command.actor }, row, command)).ticket;
@@ -82,7 +84,7 @@ export function createTicketActivities(
 
     async applyCommand(call) {
       let outcome: CommandOutcome = missing('ticket', call.ticketId);
-      const snapshot = await withTicket(deps, call, async (context, ticket) => {
+      const snapshot = await withTicket(room, call, async (context, ticket) => {
         const command = await findCommand(context.tx, call.commandId);
         outcome = command?.result ?? missing('command', call.commandId);
         if (!command || command.result || command.ticketId !== ticket.id) return ticket;
@@ -94,13 +96,13 @@ export function createTicketActivities(
     },
 
     async applyDue(call) {
-      return withTicket(deps, call, (context, ticket) =>
+      return withTicket(room, call, (context, ticket) =>
         announceDue({ ...context, canSend: canNotify }, ticket),
       );
     },
 
     async closeTicket(call) {
-      return withTicket(deps, call, async (context, ticket) => {
+      return withTicket(room, call, async (context, ticket) => {
         const at = closesAt(ticket, context.rules);
         if (!at || at > context.now) return ticket;
         return changeTicket(
@@ -146,9 +148,14 @@ function missing(what: string, id: string): CommandOutcome {
   return { ok: false, status: 404, code: 'not_found', detail: `There is no ${what} "${id}".` };
 }
 
+interface Room {
+  readonly deps: Deps;
+  readonly chatOf: CommandWork['chatOf'];
+}
+
 /** One transaction under the ticket's lock; then what it left for Temporal is handed over. */
 async function withTicket(
-  deps: Deps,
+  { deps, chatOf }: Room,
   call: TicketRef & { readonly now: string },
   work: (context: ChangeContext, ticket: TicketRow) => Promise<TicketRow>,
 ): Promise<TicketSnapshot | null> {
@@ -159,7 +166,9 @@ async function withTicket(
     if (!ticket) return null;
     const rules = await loadTicketRules(tx, pending.tenantId);
     const context = { tx, pending, rules, actor, now: new Date(call.now) };
-    return snapshotOf(tx, await work(context, ticket), rules);
+    const row = await work(context, ticket);
+    await tellCustomer(context, ticket, row, chatOf);
+    return snapshotOf(tx, row, rules);
   });
   await deps.relay.flush(pending);
   return snapshot && { ...snapshot, elapsedMs: elapsedMs() };

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import type { TicketStatus } from './ticket.ts';
 
 // What a customer is told of a ticket without anybody's writing: as text while the conversation's window is open, as a
 // template that the vendor has approved after it.
 
-/** In the order in which one change would tell several: the last word counts. */
 export const TICKET_UPDATES = [
   'ticket.created',
   'ticket.assigned',
@@ -82,4 +82,19 @@ const USUAL_TEXT: Partial<Record<TicketUpdate, string>> = {
 /** Puts facts in their places; a place that is not known stays empty. */
 export function filledIn(text: string, facts: Values): string {
   return text.replaceAll(/\{\{\s*([\w.]+)\s*\}\}/g, (_, name: string) => facts[name] ?? '');
+}
+
+/** What a change of a ticket is to its customer; null where it is nothing. */
+export function updateOf(
+  before: { readonly status: TicketStatus; readonly assignee_id: string | null },
+  after: { readonly status: TicketStatus; readonly assignee_id: string | null },
+): TicketUpdate | null {
+  if (before.status !== after.status) {
+    if (after.status === 'closed') return 'ticket.closed';
+    if (after.status === 'resolved') return 'ticket.resolved';
+    const hadEnded = before.status === 'resolved' || before.status === 'closed';
+    if (hadEnded && after.status !== 'spam') return 'ticket.reopened';
+  }
+  const isNew = after.assignee_id !== null && after.assignee_id !== before.assignee_id;
+  return isNew ? 'ticket.assigned' : null;
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { createScheduledMessageActivities } from '../../../activities/scheduled-messages.ts';
 import { createTicketActivities } from '../../../activities/tickets.ts';
 import { drainNow } from '../../../activities/drain.ts';
@@ -6,6 +7,7 @@ import { inTenant } from '../../../db/connection.ts';
 import { newId } from '../../../domain/ids.ts';
 import type { Relay } from '../../../workflows/contracts/relay.ts';
 import type {
+  ScheduledEnd,
   ScheduledInput,
   ScheduledRef,
 } from '../../../workflows/contracts/scheduled-message.ts';
@@ -156,8 +158,7 @@ describe('a message set for a time', () => {
     }
     expect(ended[0]).toEqual({ tenantId: seed.tenantId, scheduledId: body.id });
     const relay = new TicketBeside(api);
-    const sending = createScheduledMessageActivities({ db: api.db, relay });
-    expect(await sending.sendScheduled({ tenantId: seed.tenantId, scheduledId: body.id })).toBe(
+    expect(await sendBy(relay, { tenantId: seed.tenantId, scheduledId: body.id })).toBe(
       'cancelled',
     );
     expect(relay.commands).toBe(0);
@@ -166,16 +167,15 @@ describe('a message set for a time', () => {
   it('sent once, whoever asks for it and however often; then it can’t be cancelled', async () => {
     const { body } = await schedule({ send_at: inMs(HOUR) });
     const relay = new TicketBeside(api);
-    const sending = createScheduledMessageActivities({ db: api.db, relay });
     const ref = { tenantId: seed.tenantId, scheduledId: body.id as string };
-    expect(await Promise.all([1, 2, 3].map(() => sending.sendScheduled(ref)))).toEqual([
+    expect(await Promise.all([1, 2, 3].map(() => sendBy(relay, ref)))).toEqual([
       'sent',
       'sent',
       'sent',
     ]);
     // Even where what the command did is no longer kept.
     await inTenant(api.db, seed.tenantId, (tx) => tx.deleteFrom('commands').execute());
-    expect(await sending.sendScheduled(ref)).toBe('sent');
+    expect(await sendBy(relay, ref)).toBe('sent');
     const messages = await client.call(
       'GET',
       `/v1/messages?ticket_id=${ticketId}&direction=outbound`,
@@ -200,12 +200,9 @@ describe('a message set for a time', () => {
     for (let n = 0; n < 10; n += 1) {
       ({ ticketId } = await openChat(api.db, seed));
       const { body } = await schedule({ send_at: inMs(HOUR) });
-      const sending = createScheduledMessageActivities({
-        db: api.db,
-        relay: new TicketBeside(api),
-      });
+      const relay = new TicketBeside(api);
       const [end, answer] = await Promise.all([
-        sending.sendScheduled({ tenantId: seed.tenantId, scheduledId: body.id }),
+        sendBy(relay, { tenantId: seed.tenantId, scheduledId: body.id }),
         client.call('DELETE', `/v1/scheduled-messages/${body.id}`),
       ]);
       const sent = await client.call(
@@ -227,10 +224,8 @@ describe('a message set for a time', () => {
         .where('address', '=', CUSTOMER)
         .execute(),
     );
-    const sending = createScheduledMessageActivities({ db: api.db, relay: new TicketBeside(api) });
-    expect(await sending.sendScheduled({ tenantId: seed.tenantId, scheduledId: body.id })).toBe(
-      'failed',
-    );
+    const relay = new TicketBeside(api);
+    expect(await sendBy(relay, { tenantId: seed.tenantId, scheduledId: body.id })).toBe('failed');
     const shown = await client.call('GET', `/v1/scheduled-messages/${body.id}`);
     expect(shown.body).toMatchObject({ status: 'failed', error: { code: 'opted_out' } });
     const events = await client.call('GET', '/v1/events?limit=200');
@@ -242,13 +237,18 @@ describe('a message set for a time', () => {
   });
 });
 
+function sendBy(relay: TicketBeside, ref: ScheduledRef): Promise<ScheduledEnd> {
+  const { sendScheduled } = createScheduledMessageActivities({ db: relay.api.db, relay });
+  return new MockActivityEnvironment().run(() => sendScheduled(ref));
+}
+
 /** The ticket's workflow without Temporal: a command is applied as its activity does. */
 class TicketBeside implements Relay {
   commands = 0;
-  readonly #api: TestApi;
+  readonly api: TestApi;
 
   constructor(api: TestApi) {
-    this.#api = api;
+    this.api = api;
   }
 
   flush = () => Promise.resolve();
@@ -257,7 +257,7 @@ class TicketBeside implements Relay {
   async command(ref: Parameters<Relay['command']>[0], _kind: unknown, commandId: string) {
     this.commands += 1;
     const now = new Date().toISOString();
-    const activities = createTicketActivities(this.#api.deps);
+    const activities = createTicketActivities(this.api.deps);
     return (await activities.applyCommand({ ...ref, commandId, now })).outcome;
   }
 }

@@ -1,0 +1,21 @@
+import type { Tx } from '../connection.ts';
+
+/** A live channel as an admin wrote it, without its secrets; null where it is gone. */
+export async function channelSettings(
+  tx: Tx,
+  id: string,
+): Promise<{
+  id: string;
+  provider: string;
+  name: string;
+  address: string | null;
+  settings: Record<string, unknown>;
+} | null> {
+  const row = await tx
+    .selectFrom('channels')
+    .select(['id', 'provider', 'name', 'address', 'settings'])
+    .where('id', '=', id)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row ?? null;
+}

@@ -1,0 +1,175 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createTicketActivities } from '../../../activities/tickets.ts';
+import { inTenant } from '../../../db/connection.ts';
+import { insertCommand } from '../../../db/queries/commands.ts';
+import { newId } from '../../../domain/ids.ts';
+import type { CommandUpdate } from '../../../workflows/contracts/ticket.ts';
+import { ACTOR } from '../../workflow/ticket-seed.ts';
+import { startTestApi, type TestApi } from '../api-fixture.ts';
+import { ChatOutside, CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
+
+describe('what a customer is told of a ticket', () => {
+  let api: TestApi;
+  let seed: ChatSeed;
+  let ticketId: string;
+  const provider = new ChatOutside().provider();
+
+  beforeAll(async () => {
+    api = await startTestApi();
+    seed = await seedChat(api.db, 'updates');
+  });
+  afterAll(() => api.close());
+  beforeEach(async () => {
+    ({ ticketId } = await openChat(api.db, seed));
+  });
+
+  const inDb = <T>(work: Parameters<typeof inTenant<T>>[2]) =>
+    inTenant(api.db, seed.tenantId, work);
+  const settings = (given: object) =>
+    inDb((tx) =>
+      tx
+        .updateTable('channels')
+        .set({ settings: JSON.stringify(given) })
+        .where('id', '=', seed.channelId)
+        .execute(),
+    );
+  async function change(kind: CommandUpdate, payload: Record<string, unknown>) {
+    const commandId = newId('command');
+    await inDb((tx) =>
+      insertCommand(tx, seed.tenantId, { id: commandId, ticketId, kind, actor: ACTOR, payload }),
+    );
+    const { snapshot } = await createTicketActivities(api.deps, {
+      findProvider: () => provider,
+    }).applyCommand({
+      tenantId: seed.tenantId,
+      ticketId,
+      commandId,
+      now: new Date().toISOString(),
+    });
+    return snapshot!;
+  }
+  const told = async () =>
+    (
+      await inDb((tx) =>
+        tx
+          .selectFrom('messages')
+          .select(['kind', 'status', 'body'])
+          .where('ticket_id', '=', ticketId)
+          .where('direction', '=', 'outbound')
+          .orderBy('id')
+          .execute(),
+      )
+    ).map(({ kind, status, body }) => ({ kind, status, ...(body as { content: string }) }));
+  const untold = async () =>
+    (
+      await inDb((tx) =>
+        tx
+          .selectFrom('audit')
+          .select('reason')
+          .where('ticket_id', '=', ticketId)
+          .where('action', '=', 'customer.not_told')
+          .execute(),
+      )
+    ).map(({ reason }) => reason);
+  const conversation = (change: { window_ends_at?: Date; opted_out_at?: Date }) =>
+    inDb((tx) =>
+      tx.updateTable('conversations').set(change).where('address', '=', CUSTOMER).execute(),
+    );
+  const windowEnded = () => conversation({ window_ends_at: new Date(Date.now() - HOUR) });
+
+  it('nothing, where the channel does not say so', async () => {
+    await settings({});
+    await change('setStatus', { status: 'resolved' });
+    expect(await told()).toEqual([]);
+    expect(await untold()).toEqual([]);
+  });
+
+  it('that it is resolved and open again, in words of ours, to be sent by the ticket itself', async () => {
+    await settings({ notifications_enabled: true });
+    const snapshot = await change('setStatus', { status: 'resolved' });
+    expect(snapshot.outgoing).toHaveLength(1);
+    await change('setPriority', { priority: 'high' });
+    await change('setStatus', { status: 'open' });
+    expect(await told()).toMatchObject([
+      {
+        kind: 'notification',
+        status: 'queued',
+        content: expect.stringMatching(/^Your request \d+ has been resolved/),
+      },
+      { content: expect.stringMatching(/^Your request \d+ is open again/) },
+    ]);
+  });
+
+  const MESSAGES = {
+    'ticket.resolved': {
+      text: 'Done: {{ticket.subject}}',
+      template: 'order_update',
+      values: { 1: '{{customer.name}}', 2: '{{ticket.number}}' },
+    },
+    'ticket.assigned': { template: 'order_update', values: { 1: 'x', 2: 'y' } },
+    'ticket.reopened': null,
+    'ticket.closed': 'offer',
+  };
+
+  it('text inside the window, the template after it', async () => {
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    await change('setStatus', { status: 'resolved' });
+    await change('setStatus', { status: 'open' });
+    await windowEnded();
+    await change('setStatus', { status: 'resolved' });
+    const [inside, after, ...more] = await told();
+    expect(inside).toMatchObject({
+      content: 'Done: Where is my order?',
+      metadata: { platform_specific: { message_type: 'text' } },
+    });
+    expect(after).toMatchObject({
+      content: expect.stringMatching(/^Hello Ada, order \d+ is ready\.$/),
+      metadata: {
+        platform_specific: {
+          message_type: 'template',
+          template: { name: 'order_update', language: 'en_US', values: { 'body.1': 'Ada' } },
+        },
+      },
+    });
+    expect(more).toEqual([]);
+  });
+
+  it('the template’s own words as text while the window is open', async () => {
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    const agent = newId('agent');
+    await inDb((tx) =>
+      tx
+        .insertInto('agents')
+        .values({ id: agent, tenant_id: seed.tenantId, name: 'Grace' })
+        .execute(),
+    );
+    await change('assign', { assignee_id: agent });
+    expect(await told()).toMatchObject([
+      {
+        content: 'Hello x, order y is ready.',
+        metadata: { platform_specific: { message_type: 'text' } },
+      },
+    ]);
+  });
+
+  it('nothing to whoever asked for silence, and the audit trail says why', async () => {
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    await conversation({ opted_out_at: new Date() });
+    await change('setStatus', { status: 'resolved' });
+    expect(await told()).toEqual([]);
+    expect(await untold()).toEqual([expect.stringMatching(/^ticket\.resolved: .*nothing more/)]);
+  });
+
+  it('nothing by a template that may not be sent, nor by text after the window', async () => {
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    await windowEnded();
+    await change('setStatus', { status: 'closed' });
+    await settings({ notifications_enabled: true });
+    await change('setStatus', { status: 'open' });
+    expect(await told()).toEqual([]);
+    expect(await untold()).toEqual([
+      expect.stringMatching(/^ticket\.closed: .*"offer".*rejected/),
+      expect.stringMatching(/^ticket\.reopened: The window for free text ended/),
+    ]);
+  });
+});
