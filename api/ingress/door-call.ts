@@ -1,9 +1,6 @@
 import type { Request, Response } from 'express';
 import { storedChannelCall } from '../../db/channel-call.ts';
-import { stageSources } from '../../db/queries/sources.ts';
-import { noteNews } from '../../db/queries/channel-changes.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
-import { applyStatuses } from '../../db/queries/delivery-statuses.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
@@ -12,11 +9,9 @@ import {
   type DoorRequest,
   type ProviderCall,
 } from '../../providers/contract.ts';
-import { sourcesAccepted } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 import { refused, tokenMatches } from './channel.ts';
-import type { CoalescedFlush } from './coalesced-flush.ts';
 
 // One call at a door, from its proof to its answer.
 
@@ -67,29 +62,6 @@ async function letIn<T>(
 
 export function refusal(provider: string, { status, code }: DoorRefusal): Problem {
   return refused(provider, new Problem(status, 'refused', 'This call is not let in.'), code);
-}
-
-/**
- * Stores all of it, or throws: then the vendor is asked to call again, and what is stored already is a repeat. Nobody
- * waits for what Temporal is told of it.
- */
-export async function store(
-  deps: ApiDeps,
-  flush: CoalescedFlush,
-  { facts, provider }: LoadedChannel,
-  { sources, statuses = [], news }: DoorReceipt,
-  receivedAt: Date,
-): Promise<void> {
-  const { pending } = await stageSources(
-    deps.db,
-    { id: facts.id, tenantId: facts.tenantId, provider },
-    sources.map((source) => ({ receivedAt, ...source })),
-  );
-  sourcesAccepted.inc({ provider }, sources.length);
-  flush.add(facts.id, pending);
-  if (statuses.length > 0)
-    flush.addOther(await applyStatuses(deps.db, facts.tenantId, facts.id, statuses));
-  if (news) flush.addOther(await noteNews(deps.db, facts, provider, news));
 }
 
 export function answer(res: Response, receipt: DoorReceipt | undefined, accepted: number): void {

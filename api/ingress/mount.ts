@@ -5,7 +5,7 @@ import { doorAnswered } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
-import { CoalescedFlush } from './coalesced-flush.ts';
+import { DoorStore } from './door-store.ts';
 import { rawMailDoor } from './raw-mail.ts';
 import { realTimeDoor, realTimeDoors, wholeMail } from './real-time-door.ts';
 import { sharedDoor, sharedDoors } from './shared-door.ts';
@@ -15,11 +15,11 @@ import { doorOf, vendorDoor, wholeBody, type FindProvider } from './vendor-door.
 export function mountIngress(app: Express, deps: ApiDeps, all = providers): void {
   const find = findAmong(all);
   const shared = sharedDoors(all);
-  const flush = new CoalescedFlush(deps.relay, deps.log);
+  const store = new DoorStore(deps);
   const vendor = [
     measured(find),
     wholeBody(deps, '/ingress/{provider}/{channel_id}', (name) => [doorOf(name, find).door]),
-    vendorDoor(deps, find, flush, shared),
+    vendorDoor(deps, find, store, shared),
   ] as const;
   app.post('/ingress/mime/:channelId', measured(find), rawMailDoor(deps));
   for (const door of realTimeDoors()) {
@@ -37,7 +37,7 @@ export function mountIngress(app: Express, deps: ApiDeps, all = providers): void
     const handlers = [
       measured(find, one.name),
       wholeBody(deps, paths[0]!, () => one.members.map(({ door }) => door)),
-      sharedDoor(deps, one, flush),
+      sharedDoor(deps, one, store),
     ] as const;
     app.get(paths, ...handlers);
     app.post(paths, ...handlers);

@@ -16,8 +16,8 @@ import {
 import { doorStrangers } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
-import type { CoalescedFlush } from './coalesced-flush.ts';
-import { answer, believedCall, doorRequest, receive, refusal, store } from './door-call.ts';
+import type { DoorStore } from './door-store.ts';
+import { answer, believedCall, doorRequest, receive, refusal } from './door-call.ts';
 
 /** A call that names no account of ours is held against the settings of so many channels of each provider. */
 const MOST_WITNESSES = 20;
@@ -66,13 +66,9 @@ function nameOf({ manifest, door }: ChannelProvider): string {
 }
 
 /** The one door of vendors that call one address for all their accounts. */
-export function sharedDoor(
-  deps: ApiDeps,
-  shared: SharedDoor,
-  flush: CoalescedFlush,
-): RequestHandler {
+export function sharedDoor(deps: ApiDeps, shared: SharedDoor, store: DoorStore): RequestHandler {
   return async (req, res) => {
-    const { accepted, told } = await hear(deps, shared, flush, doorRequest(req));
+    const { accepted, told } = await hear(deps, shared, store, doorRequest(req));
     answer(res, told, accepted);
   };
 }
@@ -84,7 +80,7 @@ export function sharedDoor(
 export async function hear(
   deps: ApiDeps,
   shared: SharedDoor,
-  flush: CoalescedFlush,
+  store: DoorStore,
   request: DoorRequest,
 ): Promise<{ accepted: number; told: DoorReceipt | undefined }> {
   const claims = claimsOf(shared, request);
@@ -105,7 +101,7 @@ export async function hear(
   for (const { member, channel, call } of heard) {
     if (channel.desiredState === 'stopped') continue;
     const receipt = await receive(member.provider, member.door, call, request);
-    await store(deps, flush, channel, receipt, request.receivedAt);
+    await store.store(channel, receipt, request.receivedAt);
     accepted += receipt.sources.length;
     if (receipt.answer) told ??= receipt;
   }

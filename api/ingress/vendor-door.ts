@@ -3,8 +3,8 @@ import type { ChannelProvider, DoorCapability } from '../../providers/contract.t
 import type { ApiDeps } from '../deps.ts';
 import { notFound } from '../problem.ts';
 import { doorChannel, refuseStopped } from './channel.ts';
-import type { CoalescedFlush } from './coalesced-flush.ts';
-import { answer, believedCall, doorRequest, receive, store } from './door-call.ts';
+import type { DoorStore } from './door-store.ts';
+import { answer, believedCall, doorRequest, receive } from './door-call.ts';
 import { hear, sharedDoorOf, type SharedDoors } from './shared-door.ts';
 
 /** A call may carry the same mail twice, as it came and in pieces, each in base64. */
@@ -36,7 +36,7 @@ export function wholeBody(
 export function vendorDoor(
   deps: ApiDeps,
   find: FindProvider,
-  flush: CoalescedFlush,
+  store: DoorStore,
   shared: SharedDoors,
 ): RequestHandler<DoorParams> {
   return async (req, res) => {
@@ -48,12 +48,12 @@ export function vendorDoor(
     // A vendor that has one address for an app's accounts speaks of all of them at a channel's own door too.
     const ofAll = sharedDoorOf(provider, shared);
     if (ofAll && request.method === 'POST') {
-      const { accepted, told } = await hear(deps, ofAll, flush, request);
+      const { accepted, told } = await hear(deps, ofAll, store, request);
       answer(res, told, accepted);
       return;
     }
     const receipt = await receive(provider, door, call, request);
-    await store(deps, flush, channel, receipt, request.receivedAt);
+    await store.store(channel, receipt, request.receivedAt);
     answer(res, receipt, receipt.sources.length);
   };
 }

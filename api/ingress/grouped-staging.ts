@@ -1,0 +1,95 @@
+import { stageSources, type Receipt } from '../../db/queries/sources.ts';
+import type { Pending } from '../../db/queries/outbox.ts';
+import type { Db } from '../../db/connection.ts';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
+
+export interface StagedChannel {
+  readonly tenantId: TenantId;
+  readonly id: ChannelId;
+  readonly provider: string;
+}
+
+interface Waiting {
+  readonly receipts: readonly Receipt[];
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A transaction holds at most so much, unless one call alone brings more. */
+const MOST_RECEIPTS = 500;
+const MOST_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Stores what the calls of a door bring, one transaction per channel at a time: calls that come while it commits are
+ * stored together by the next. Each would else wait for the others' commits anyway, since all nudge the same channel.
+ */
+export class GroupedStaging {
+  readonly #db: Db;
+  readonly #staged: (channel: StagedChannel, pending: Pending) => void;
+  readonly #waiting = new Map<ChannelId, Waiting[]>();
+
+  /** @param staged told of each transaction after its commit */
+  constructor(db: Db, staged: (channel: StagedChannel, pending: Pending) => void) {
+    this.#db = db;
+    this.#staged = staged;
+  }
+
+  /** Resolves when all of it is stored; rejects where none of it is. */
+  stage(channel: StagedChannel, receipts: readonly Receipt[]): Promise<void> {
+    if (receipts.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const one = { receipts, resolve, reject };
+      const waiting = this.#waiting.get(channel.id);
+      if (waiting) {
+        waiting.push(one);
+        return;
+      }
+      const first = [one];
+      this.#waiting.set(channel.id, first);
+      void this.#run(channel, first);
+    });
+  }
+
+  async #run(channel: StagedChannel, waiting: Waiting[]): Promise<void> {
+    while (waiting.length > 0) {
+      const group = takeGroup(waiting);
+      const error = await this.#store(channel, group);
+      if (error === null) for (const { resolve } of group) resolve();
+      else if (group.length === 1) group[0]!.reject(error);
+      else await this.#storeApart(channel, group);
+    }
+    this.#waiting.delete(channel.id);
+  }
+
+  /** One that can't be stored must not keep the others out. */
+  async #storeApart(channel: StagedChannel, group: readonly Waiting[]): Promise<void> {
+    for (const one of group) {
+      const error = await this.#store(channel, [one]);
+      if (error === null) one.resolve();
+      else one.reject(error);
+    }
+  }
+
+  /** @returns why it was not stored; null where it was */
+  async #store(channel: StagedChannel, group: readonly Waiting[]): Promise<unknown> {
+    try {
+      const receipts = group.flatMap((one) => one.receipts);
+      const { pending } = await stageSources(this.#db, channel, receipts);
+      this.#staged(channel, pending);
+      return null;
+    } catch (error) {
+      return error ?? new Error('It could not be stored.');
+    }
+  }
+}
+
+function takeGroup(waiting: Waiting[]): Waiting[] {
+  let count = 0;
+  let bytes = 0;
+  const end = waiting.findIndex(({ receipts }, index) => {
+    count += receipts.length;
+    for (const { source } of receipts) bytes += Buffer.isBuffer(source) ? source.length : 0;
+    return index > 0 && (count > MOST_RECEIPTS || bytes > MOST_BYTES);
+  });
+  return waiting.splice(0, end === -1 ? waiting.length : end);
+}

@@ -1,0 +1,92 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { GroupedStaging } from '../../api/ingress/grouped-staging.ts';
+import { inTenant } from '../../db/connection.ts';
+import { createChannel } from '../../db/queries/channels.ts';
+import type { Receipt } from '../../db/queries/sources.ts';
+import { ensureTenant } from '../../db/queries/tenants.ts';
+import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
+import { startTestApi, type TestApi } from './api-fixture.ts';
+
+let api: TestApi;
+let tenantId: TenantId;
+let id: ChannelId;
+/** Transactions that were committed. */
+let groups = 0;
+let staging: GroupedStaging;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  tenantId = await ensureTenant(api.db, 'grouped');
+  id = newId('channel');
+  await createChannel(api.db, tenantId, {
+    id,
+    provider: 'mime',
+    name: 'Door',
+    address: null,
+    addresses: { wanted: [], offered: [] },
+    account: null,
+    settings: {},
+    secrets: null,
+    rules: null,
+    ingressTokenHash: null,
+    desiredState: 'running',
+    state: 'watching',
+    detail: '',
+    lastError: null,
+  });
+  staging = new GroupedStaging(api.db, () => (groups += 1));
+});
+afterAll(() => api.close());
+
+const channel = () => ({ tenantId, id, provider: 'mime' });
+const receipt = (name: string, more: Partial<Receipt> = {}): Receipt => ({
+  source: Buffer.from(name),
+  providerMessageId: name,
+  receivedAt: new Date(),
+  ...more,
+});
+const stored = async () =>
+  (
+    await inTenant(api.db, tenantId, (tx) =>
+      tx.selectFrom('sources').select('provider_message_id').execute(),
+    )
+  ).map((row) => row.provider_message_id);
+
+test('calls that come together are stored together, each once', async () => {
+  const names = Array.from({ length: 60 }, (_, n) => `mail ${n % 40}`);
+  await Promise.all(names.map((name) => staging.stage(channel(), [receipt(name)])));
+  const all = await stored();
+  expect(new Set(all)).toEqual(new Set(names));
+  expect(all).toHaveLength(40);
+  expect(groups).toBeLessThan(10);
+});
+
+test('one that can’t be stored keeps no other out, and its caller alone is told', async () => {
+  // Postgres has no NUL in its JSON.
+  const bad = receipt('bad', { meta: { said: '\u0000' } });
+  const outcomes = await Promise.allSettled(
+    [receipt('before'), receipt('one'), bad, receipt('two')].map((one) =>
+      staging.stage(channel(), [one]),
+    ),
+  );
+  expect(outcomes.map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ]);
+  expect(await stored()).toEqual(expect.arrayContaining(['before', 'one', 'two']));
+  await staging.stage(channel(), [receipt('later')]);
+  expect(await stored()).toContain('later');
+});
+
+test('a large one goes by itself', async () => {
+  groups = 0;
+  const large = () => Buffer.alloc(1_500_000, Math.floor(Math.random() * 256));
+  await Promise.all(
+    ['a', 'b', 'c', 'd'].map((name) =>
+      staging.stage(channel(), [receipt(name, { source: large() })]),
+    ),
+  );
+  expect(groups).toBe(4);
+});
