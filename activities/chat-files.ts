@@ -8,8 +8,10 @@ import { toldType } from '../domain/file-type.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import { nameAttachment } from '../domain/mail/filenames.ts';
 import type { ParsedAttachment } from '../domain/mail/parse.ts';
-import type { ChatCapability, ProviderCall } from '../providers/contract.ts';
-import { keepBytes } from './attachment-bytes.ts';
+import type { ChatProvider } from '../providers/chat-provider.ts';
+import type { ProviderCall } from '../providers/contract.ts';
+import { measuredCall } from '../telemetry/provider-calls.ts';
+import { keepBytes, type KeptBytes } from './attachment-bytes.ts';
 import { classified } from './failures.ts';
 
 /** A file of a message, with its bytes in memory or where they were put. */
@@ -44,50 +46,80 @@ export interface FileAttempt {
  */
 export async function fetchFile(
   db: Db,
-  chat: ChatCapability<unknown>,
+  provider: ChatProvider,
   call: ProviderCall<unknown>,
   media: MediaReference,
   { position, attempt, timeoutMs }: FileAttempt,
 ): Promise<FetchedFile> {
-  const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeoutMs)]);
-  try {
-    const { content, contentType } = await chat.fetchMedia({ ...call, signal }, media);
-    const limit = call.maxBytes ?? MAX_BYTES;
-    const stream = addAbortSignal(signal, content);
-    const kept = await keepBytes(db, call.channel.tenantId, stream, limit);
-    const blob = measure(kept.content);
-    const head = kept.head.subarray(0, HEAD_BYTES);
-    const sha256 = blob.sha256.toString('hex');
+  const limit = call.maxBytes ?? MAX_BYTES;
+  return measuredCall(provider.manifest.name, 'file', async () => {
+    const { content, head, claimed } = await bytesOf(db, provider, call, media, timeoutMs, limit);
+    const { sha256: hash, size } = measure(content);
+    const sha256 = hash.toString('hex');
     const isAsClaimed = media.sha256 === null || media.sha256.toLowerCase() === sha256;
     if (!isAsClaimed && attempt < TRUSTED_AFTER) throw corrupt();
-    const claimed = media.contentType ?? contentType;
-    const type = toldType(claimed, (await fileTypeFromBuffer(head))?.mime ?? null, head);
+    const start = head.subarray(0, HEAD_BYTES);
+    const detected = (await fileTypeFromBuffer(start))?.mime ?? null;
+    const { contentType, note } = toldType(claimed, detected, start);
+    const filename = nameAttachment(
+      {
+        filename: media.filename,
+        contentLocation: null,
+        contentId: null,
+        contentType,
+        nestedSubject: null,
+      },
+      position + 1,
+    );
     return {
-      content: kept.content,
-      note: isAsClaimed ? type.note : 'Its hash differs from what the vendor says.',
+      content,
+      note: isAsClaimed ? note : 'Its hash differs from what the vendor says.',
       file: {
         index: position,
-        filename: nameAttachment(
-          {
-            filename: media.filename,
-            contentLocation: null,
-            contentId: null,
-            contentType: type.contentType,
-            nestedSubject: null,
-          },
-          position + 1,
-        ),
-        contentType: type.contentType,
-        size: blob.size,
+        filename,
+        contentType,
+        size,
         sha256,
         inline: media.inline,
         contentId: null,
         content: null,
       },
     };
-  } catch (error) {
+  });
+}
+
+/** @throws ProviderFailure for whatever goes wrong at the vendor's end, however it goes wrong there */
+async function bytesOf(
+  db: Db,
+  { chat }: ChatProvider,
+  call: ProviderCall<unknown>,
+  media: MediaReference,
+  timeoutMs: number,
+  limit: number,
+): Promise<KeptBytes & { readonly claimed: string | null }> {
+  const late = AbortSignal.timeout(timeoutMs);
+  const signal = AbortSignal.any([call.signal, late]);
+  const failed = (error: unknown) => {
     call.signal.throwIfAborted();
-    throw asFailure(error, signal.aborted ? timeoutMs : null, call.maxBytes ?? MAX_BYTES);
+    return classified(error) ?? (late.aborted ? tooSlow(timeoutMs) : interrupted(error));
+  };
+  const { content, contentType } = await chat
+    .fetchMedia({ ...call, signal }, media)
+    .catch((error: unknown) => {
+      throw failed(error);
+    });
+  async function* theirs() {
+    try {
+      yield* addAbortSignal(signal, content) as AsyncIterable<Buffer>;
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+  try {
+    const kept = await keepBytes(db, call.channel.tenantId, theirs(), limit);
+    return { ...kept, claimed: media.contentType ?? contentType };
+  } catch (error) {
+    throw error instanceof BlobTooLarge ? tooLarge(limit) : error;
   }
 }
 
@@ -104,34 +136,26 @@ function corrupt(): ProviderFailure {
   });
 }
 
-function asFailure(error: unknown, timedOutMs: number | null, limit: number): unknown {
-  if (error instanceof BlobTooLarge)
-    return new ProviderFailure({
-      code: 'media.too_large',
-      class: 'give_up',
-      message: `The file is larger than the ${Math.floor(limit / 1_048_576)} MiB that are kept.`,
-    });
-  const known = classified(error);
-  if (known) return known;
-  if (timedOutMs !== null)
-    return new ProviderFailure({
-      code: 'media.timeout',
-      class: 'retry',
-      message: `The file did not come within ${timedOutMs / 1000} seconds.`,
-    });
-  return isStreamFault(error)
-    ? new ProviderFailure(
-        { code: 'media.interrupted', class: 'retry', message: 'The file broke off on its way.' },
-        { cause: error },
-      )
-    : error;
+function tooLarge(limit: number): ProviderFailure {
+  return new ProviderFailure({
+    code: 'media.too_large',
+    class: 'give_up',
+    message: `The file is larger than the ${Math.floor(limit / 1_048_576)} MiB that are kept.`,
+  });
 }
 
-/** The vendor's line, not our database's. */
-function isStreamFault(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  return (
-    typeof code === 'string' && /^(ERR_STREAM|UND_ERR|ECONN|EPIPE|ETIMEDOUT|ABORT_ERR)/.test(code)
+function tooSlow(timeoutMs: number): ProviderFailure {
+  return new ProviderFailure({
+    code: 'media.timeout',
+    class: 'retry',
+    message: `The file did not come within ${timeoutMs / 1000} seconds.`,
+  });
+}
+
+function interrupted(cause: unknown): ProviderFailure {
+  return new ProviderFailure(
+    { code: 'media.interrupted', class: 'retry', message: 'The file broke off on its way.' },
+    { cause },
   );
 }
 

@@ -73,7 +73,7 @@ interface Files {
 /** One message's files, one after the other. */
 async function filesOf(
   { db }: Deps,
-  { chat: capability }: ChatProvider,
+  provider: ChatProvider,
   call: ProviderCall<unknown>,
   { media, message }: ChatMessage,
   until: number,
@@ -89,7 +89,7 @@ async function filesOf(
     }
     const attempt = { position, attempt: 1, timeoutMs: FILE_MS };
     try {
-      fetched.push(await fetchFile(db, capability, call, reference, attempt));
+      fetched.push(await fetchFile(db, provider, call, reference, attempt));
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error;
       missing.push(missingAfter(error, reference, attempt));

@@ -53,7 +53,7 @@ export async function fetchMissingFiles(
 
 async function fetchOne(
   deps: Deps,
-  { chat }: ChatProvider,
+  provider: ChatProvider,
   call: ProviderCall<unknown>,
   media: ClaimedMedia,
 ): Promise<void> {
@@ -62,7 +62,7 @@ async function fetchOne(
   const { position, attempts: attempt, reference } = media;
   try {
     const given = { position, attempt, timeoutMs: FILE_MS };
-    const { file, content, note } = await fetchFile(deps.db, chat, call, reference, given);
+    const { file, content, note } = await fetchFile(deps.db, provider, call, reference, given);
     await storeFile(deps.db, pending, media, file, content, note);
   } catch (error) {
     if (!(error instanceof ProviderFailure)) throw error;

@@ -3,19 +3,11 @@ import { sql } from 'kysely';
 import { ingestStaged } from '../../../activities/ingestion.ts';
 import { reparse } from '../../../activities/reparse.ts';
 import { inTenant, type Db } from '../../../db/connection.ts';
-import { createChannel } from '../../../db/queries/channels.ts';
-import { loadChannel } from '../../../db/queries/channels.ts';
+import { createChannel, loadChannel } from '../../../db/queries/channels.ts';
 import { stageReceipts } from '../../../db/queries/sources.ts';
 import { newId } from '../../../domain/ids.ts';
+import { metaCall, WHATSAPP_SETTINGS } from './meta-call.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
-
-const SETTINGS = {
-  phone_number_id: '106540352242922',
-  business_account_id: '102290129340398',
-  access_token: 'token',
-  app_secret: 'secret',
-  verify_token: 'verify',
-};
 
 let db: Db;
 let world: ChatWorld;
@@ -33,7 +25,7 @@ beforeEach(async () => {
     name: 'WhatsApp',
     address: null,
     addresses: { wanted: [], offered: [] },
-    settings: SETTINGS,
+    settings: WHATSAPP_SETTINGS,
     secrets: null,
     rules: null,
     ingressTokenHash: null,
@@ -44,38 +36,6 @@ beforeEach(async () => {
   });
   world.channel = (await loadChannel(db, world.deps.keys, world.tenantId, id))!;
 });
-
-/** As Meta pushes one message (Cloud API, Webhooks, Payload examples: text). */
-const call = {
-  object: 'whatsapp_business_account',
-  entry: [
-    {
-      id: SETTINGS.business_account_id,
-      changes: [
-        {
-          field: 'messages',
-          value: {
-            messaging_product: 'whatsapp',
-            metadata: {
-              display_phone_number: '15550783881',
-              phone_number_id: SETTINGS.phone_number_id,
-            },
-            contacts: [{ profile: { name: 'Ada' }, wa_id: '491701234567' }],
-            messages: [
-              {
-                from: '491701234567',
-                id: 'wamid.one',
-                timestamp: '1795168800',
-                type: 'text',
-                text: { body: 'The kettle leaks' },
-              },
-            ],
-          },
-        },
-      ],
-    },
-  ],
-};
 
 const body = async () =>
   (await world.rows('messages'))[0]!.body as {
@@ -89,7 +49,7 @@ test('a chat’s stored source is read again; its files and its ticket stay', as
   await inTenant(db, world.tenantId, (tx) =>
     stageReceipts(tx, world.tenantId, world.channel.facts.id, [
       {
-        source: Buffer.from(JSON.stringify(call)),
+        source: metaCall({ id: 'wamid.one', type: 'text', text: { body: 'The kettle leaks' } }),
         providerMessageId: 'wamid.one',
         receivedAt: new Date(),
       },
