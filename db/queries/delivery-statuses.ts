@@ -75,13 +75,16 @@ export async function applyStatuses(
   return pending;
 }
 
-/** A message was handed over a moment ago: what its vendor had already said is applied now. The ticket is locked. */
+/**
+ * A message was handed over a moment ago, or heard of: what its vendor had already said is applied now. Its ticket is
+ * locked, and returned as it is then.
+ */
 export async function applyEarlyStatuses(
   tx: Tx,
   pending: Pending,
   message: MessageRow,
-  ticket: TicketRow,
-): Promise<void> {
+  ticket: TicketRow | null,
+): Promise<TicketRow | null> {
   const person = chatPartner(message);
   const keys = [
     `s:${message.id}`,
@@ -103,7 +106,7 @@ export async function applyEarlyStatuses(
     detail: detail ?? undefined,
   }));
   const marked = person === null ? [] : await marksAfter(tx, message, person);
-  await raise(tx, pending, message.id, ticket, [...said, ...marked]);
+  return raise(tx, pending, message.id, ticket, [...said, ...marked]);
 }
 
 /** Who it went to, where that is no mail address: of such alone vendors speak by marks in time. */

@@ -1,5 +1,6 @@
 import { whereMessageGoes } from '../../domain/ticket-lifecycle.ts';
 import type { ChatIndex } from './chat-index.ts';
+import { applyEarlyStatuses } from './delivery-statuses.ts';
 import { writeEvents } from './events.ts';
 import type { IngestContext } from './ingest-context.ts';
 import { keepChats } from './ingest-chats.ts';
@@ -8,6 +9,7 @@ import { storeMessages } from './ingest-messages.ts';
 import { finishSources } from './ingest-sources.ts';
 import { withoutOwnSends } from './own-sends.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
+import { MESSAGE_COLUMNS } from './messages.ts';
 import { changeTickets, type TicketChange } from './ticket-changes.ts';
 import { lockTickets, mustWake, wakeOf, type TicketRow } from './tickets.ts';
 import { receivedText } from './ticket-search.ts';
@@ -41,15 +43,40 @@ export async function takeEchoes(
   await keepChats(tx, channel, placed, ({ chat }) => [
     contacts.get(addressKey(chat!.party.address))!,
   ]);
-  await join(context, placed, tickets, chats, messages);
+  const joined = await join(context, placed, tickets, chats, messages);
   const alone = placed.filter(({ ticketId }) => ticketId === null);
   await writeEvents(
     tx,
     context.pending,
     sentEvents(alone, messages).map((event) => ({ ...event, ticketId: null, sequence: null })),
   );
+  await applyEarlier(context, placed, joined);
   await finishSources(tx, channel, strange, now);
   return strange.length;
+}
+
+/** The vendor's word on what arrived may come before the echo. */
+async function applyEarlier(
+  { tx, pending }: IngestContext,
+  placed: readonly Placed[],
+  joined: ReadonlyMap<string, TicketRow>,
+): Promise<void> {
+  const tickets = new Map(joined);
+  const rows = await tx
+    .selectFrom('messages')
+    .select(MESSAGE_COLUMNS)
+    .where(
+      'id',
+      'in',
+      placed.map(({ item }) => item.messageId),
+    )
+    .orderBy('id')
+    .execute();
+  for (const row of rows) {
+    const ticket = row.ticket_id === null ? null : (tickets.get(row.ticket_id) ?? null);
+    const after = await applyEarlyStatuses(tx, pending, row, ticket);
+    if (after) tickets.set(after.id, after);
+  }
 }
 
 /** It begins no ticket, and joins none whose conversation is over. */
@@ -73,12 +100,12 @@ async function join(
   tickets: ReadonlyMap<string, TicketRow>,
   chats: ChatIndex,
   messages: Awaited<ReturnType<typeof storeMessages>>,
-): Promise<void> {
+): Promise<ReadonlyMap<string, TicketRow>> {
   const byTicket = Map.groupBy(
     placed.filter(({ ticketId }) => ticketId !== null),
     ({ ticketId }) => ticketId!,
   );
-  if (byTicket.size === 0) return;
+  if (byTicket.size === 0) return new Map();
   const changes = [...byTicket].map(([ticketId, group]): TicketChange => {
     const answers = group.some(({ item }) => isAnswer(item, chats));
     return {
@@ -97,6 +124,7 @@ async function join(
   const rows = await changeTickets({ tx, pending, rules, actor, reason, now }, changes);
   const woken = rows.filter((row, at) => mustWake(changes[at]!.ticket, row));
   await pending.wakeTickets(tx, woken.map(wakeOf));
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** Written by a person, after what the customer wrote last. */

@@ -57,7 +57,7 @@ export async function marksAfter(
     select e.status
       from early_statuses e join messages m on m.id = ${message.id}
      where e.channel_id = ${message.channel_id} and e.message = ${markKey(address)}
-       and e.at >= m.transmitted_at`.execute(tx);
+       and e.at >= coalesce(m.transmitted_at, m.timestamp)`.execute(tx);
   return rows;
 }
 

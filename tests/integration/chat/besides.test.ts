@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { inTenant, type Db } from '../../../db/connection.ts';
+import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
 import { showMessage } from '../../../db/queries/messages.ts';
 import { newId } from '../../../domain/ids.ts';
 import type { Note } from './pigeon.ts';
@@ -116,6 +117,27 @@ describe('what was sent beside us', () => {
     await world.receive(note({ echo: true, text: 'late', minute: 4 }));
     expect((await firstResponse()).met_at).toBeNull();
     expect(await world.rows('tickets')).toMatchObject([{ message_count: 2 }]);
+  });
+
+  test('takes what its vendor had said of it before', async () => {
+    await world.receive(note());
+    const at = new Date(START);
+    const said = (status: 'sent' | 'delivered' | 'read', of: string) =>
+      ({ of: { providerMessageId: of }, status, at }) as const;
+    await applyStatuses(db, world.tenantId, world.channel.facts.id, [
+      said('delivered', 'mid.e1'),
+      said('read', 'mid.e2'),
+      said('sent', 'mid.e1'),
+    ]);
+    await world.receive(
+      note({ id: 'mid.e1', echo: true, minute: 1 }),
+      note({ id: 'mid.e2', echo: true, minute: 2 }),
+    );
+    expect((await world.rows('messages')).map(({ status }) => status)).toEqual([
+      'received',
+      'delivered',
+      'read',
+    ]);
   });
 
   test('its files are fetched once it is stored', async () => {
