@@ -1,11 +1,12 @@
 import type { Interactive } from '../../domain/chat.ts';
 import type { OutgoingMessage } from '../contract.ts';
 import type { UploadedFile } from './files.ts';
+import { templatePart } from './templates.ts';
 import { refusal } from './policy.ts';
 import { unfit } from './unfit.ts';
 
 /** What Messenger takes for a message of its own: a text, or a file. */
-export type Part = Readonly<Record<string, unknown>>;
+export type Part = object;
 
 /** @throws ProviderFailure where Messenger wouldn't take it */
 export function refuseUnfit({ text, attachments, chat }: OutgoingMessage): void {
@@ -19,10 +20,11 @@ export function refuseUnfit({ text, attachments, chat }: OutgoingMessage): void 
 }
 
 /**
- * The messages that an answer is sent as: the text, then each file; where there is something to choose, the text comes
+ * The messages that an answer is sent as: a template by itself; else the text, then each file; where there is something to choose, the text comes
  * last, because choices vanish with the next message.
  */
 export function partsOf({ text, chat }: OutgoingMessage, files: readonly UploadedFile[]): Part[] {
+  if (chat?.template) return [templatePart(chat.template)];
   const interactive = chat?.interactive ?? null;
   const words = text.trim();
   const texts = words === '' ? [] : [textPart(words, interactive)];

@@ -12,11 +12,15 @@ const HUMAN_AGENT = 'HUMAN_AGENT';
  */
 export const TAGS: Readonly<Record<string, number>> = { [HUMAN_AGENT]: 7 * DAY_MS };
 
-/** As what a message is sent: inside the window an answer or an update, after it under its tag. @throws ProviderFailure */
+/**
+ * As what a message is sent: a template at any time; inside the window an answer or an update, after it under its tag.
+ * @throws ProviderFailure
+ */
 export function messagingType(
   { automatic, chat }: Pick<OutgoingMessage, 'automatic' | 'chat'>,
   now = new Date(),
 ): { readonly messaging_type: string; readonly tag?: string } {
+  if (chat?.template) return { messaging_type: 'UTILITY' };
   const windowEndsAt = chat?.conversation.windowEndsAt;
   const isOpen = chat === undefined || (windowEndsAt != null && windowEndsAt > now);
   if (isOpen || chat.tag === null) return { messaging_type: automatic ? 'UPDATE' : 'RESPONSE' };

@@ -6,6 +6,7 @@ import { fetchMedia } from './media.ts';
 import { markRead, profile } from './people.ts';
 import { TAGS } from './policy.ts';
 import { send } from './send.ts';
+import { templates } from './templates.ts';
 import { limits, unfit } from './unfit.ts';
 import { validate } from './validate.ts';
 
@@ -24,5 +25,6 @@ export const messenger: ChannelProvider<MessengerSettings> = {
     fetchMedia,
     markRead,
     profile,
+    templates,
   },
 };

@@ -22,7 +22,7 @@ interface Answer {
 
 /** Why it wouldn't be taken, in plain words; null where it would. */
 export function unfit({ text, attachments, interactive, hasTemplate }: Answer): string | null {
-  if (hasTemplate) return 'Messenger sends no templates; write the text.';
+  if (hasTemplate) return null;
   const words = text.trim();
   if (words === '' && interactive) return 'What offers choices needs a text above them.';
   if (words === '' && attachments === 0) return 'There is neither text nor file.';

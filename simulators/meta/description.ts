@@ -26,6 +26,20 @@ const message = z.strictObject({
   attachments: z.array(attachment).max(30).optional(),
   quick_replies: z.array(quickReply).max(13).optional(),
   metadata: z.string().max(1000).optional(),
+  template: z
+    .strictObject({
+      name: z.string(),
+      language: z.strictObject({ code: z.string() }),
+      components: z
+        .array(
+          z.strictObject({
+            type: z.string().regex(/^(header|body|title|buttons)$/i),
+            parameters: z.array(z.looseObject({ type: z.string() })),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
 });
 /** A form has JSON in its fields. */
 const orJson = <T extends z.ZodType>(schema: T) =>
@@ -49,7 +63,7 @@ const messenger = describedByHand(
       body: z
         .strictObject({
           recipient: orJson(recipient),
-          messaging_type: z.enum(['RESPONSE', 'UPDATE', 'MESSAGE_TAG']).optional(),
+          messaging_type: z.enum(['RESPONSE', 'UPDATE', 'MESSAGE_TAG', 'UTILITY']).optional(),
           tag: z.string().optional(),
           message: orJson(message).optional(),
           sender_action: z
@@ -80,6 +94,16 @@ const messenger = describedByHand(
       body: z.union([subscription, z.instanceof(Buffer)]),
     },
     'DELETE /{version}/{node}/subscribed_apps': { query: plain },
+    'GET /{version}/{node}/message_templates': {
+      query: z.strictObject({
+        ...withFields.shape,
+        limit: z.string().optional(),
+        after: z.string().optional(),
+        status: z.string().optional(),
+        language: z.string().optional(),
+        name: z.string().optional(),
+      }),
+    },
     'GET /{version}/{node}/conversations': {
       query: z.strictObject({
         ...withFields.shape,

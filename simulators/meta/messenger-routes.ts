@@ -2,7 +2,7 @@ import type { Request, Response, Router } from 'express';
 import { may, noSuchNode } from './access.ts';
 import { graphError } from './errors.ts';
 import { sendMessenger, uploadAttachment, type MessengerParts } from './messenger-sending.ts';
-import { picked } from './paging.ts';
+import { paged, picked } from './paging.ts';
 import type { SimMedia } from './media-store.ts';
 import type { SimPage, SimToken } from './world.ts';
 
@@ -63,6 +63,12 @@ export function messengerRoutes(api: Router, parts: MessengerParts): void {
     if (!found) return;
     found.fields.clear();
     response.json({ success: true });
+  });
+  api.get('/:node/message_templates', (request, response) => {
+    const found = page(request, response, 'page_utility_messaging');
+    if (!found) return;
+    const shown = found.templates.map((one) => picked(request, one));
+    response.json(paged(request, parts.baseUrl(), shown));
   });
   api.get('/:node/conversations', (request, response) => {
     const found = page(request, response, 'pages_messaging');

@@ -5,6 +5,8 @@ import { newMid } from './ids.ts';
 import type { SimMedia } from './media-store.ts';
 import type { Reports } from './reports.ts';
 import { formOf, type UploadedFile } from './form-body.ts';
+import { templateProblem } from './templates.ts';
+import type { TemplateBody } from './whatsapp-sending.ts';
 import type { SentChat, SimPage, World } from './world.ts';
 
 interface Attachment {
@@ -22,11 +24,12 @@ interface OutgoingMessage {
   readonly attachment?: Attachment;
   readonly attachments?: readonly Attachment[];
   readonly quick_replies?: readonly object[];
+  readonly template?: TemplateBody;
 }
 
 export interface MessengerSend {
   readonly recipient: { readonly id: string };
-  readonly messaging_type?: 'RESPONSE' | 'UPDATE' | 'MESSAGE_TAG';
+  readonly messaging_type?: 'RESPONSE' | 'UPDATE' | 'MESSAGE_TAG' | 'UTILITY';
   readonly tag?: string;
   readonly message?: OutgoingMessage;
   readonly sender_action?: string;
@@ -47,6 +50,7 @@ export interface MessengerParts {
   readonly world: World;
   readonly reports: Reports;
   readonly mediaUrl: (media: SimMedia) => string;
+  readonly baseUrl: () => string;
 }
 
 /** `POST /{page}/messages` (https://developers.facebook.com/docs/messenger-platform/reference/send-api). */
@@ -175,6 +179,8 @@ function problemOf(world: World, page: SimPage, body: MessengerSend): Refusal | 
   if (!page.people.has(id))
     return { code: 100, subcode: 2018001, message: 'No matching user found' };
   if (body.sender_action !== undefined) return null;
+  const template = body.message?.template;
+  if (template || body.messaging_type === 'UTILITY') return utilityProblem(page, body);
   const text = body.message?.text;
   if (text !== undefined && text.length > MOST_TEXT)
     return {
@@ -182,6 +188,16 @@ function problemOf(world: World, page: SimPage, body: MessengerSend): Refusal | 
       message: `Length of param message[text] must be less than or equal to ${MOST_TEXT}`,
     };
   return windowProblem(world, page, id, body);
+}
+
+/** https://developers.facebook.com/docs/messenger-platform/send-messages/utility-messages */
+function utilityProblem(page: SimPage, { messaging_type: type, message }: MessengerSend) {
+  if (!page.token.permissions.has('page_utility_messaging'))
+    return { code: 200, message: 'Requires page_utility_messaging permission' };
+  if (!message?.template || type !== 'UTILITY')
+    return { code: 100, message: 'A template goes with messaging_type UTILITY' };
+  const problem = templateProblem(page, message.template);
+  return problem && { code: 100, message: problem.details ?? 'The template can’t be sent' };
 }
 
 /** https://developers.facebook.com/docs/messenger-platform/policy/policy-overview */

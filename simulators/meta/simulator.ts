@@ -85,7 +85,12 @@ export async function metaSimulator({ port }: MetaOptions = {}): Promise<MetaSim
         mediaUrl: (media) => mediaUrl(media, false),
         baseUrl: () => url,
       });
-      messengerRoutes(graph, { world, reports, mediaUrl: (media) => mediaUrl(media, true) });
+      messengerRoutes(graph, {
+        world,
+        reports,
+        mediaUrl: (media) => mediaUrl(media, true),
+        baseUrl: () => url,
+      });
       api.use((request, response) => {
         graphError(response, {
           code: 2500,

@@ -94,14 +94,20 @@ export const SAMPLE_TEMPLATES: readonly Omit<SimTemplate, 'id'>[] = [
   },
 ];
 
-export function addTemplate(account: SimAccount, template: Omit<SimTemplate, 'id'>): SimTemplate {
+export function addTemplate(
+  account: Pick<SimAccount, 'templates'>,
+  template: Omit<SimTemplate, 'id'>,
+): SimTemplate {
   const added = { ...template, id: newNodeId(16) };
   account.templates.push(added);
   return added;
 }
 
 /** Why a template can't be sent so; null where it can. */
-export function templateProblem({ templates }: SimAccount, wanted: TemplateBody): Refusal | null {
+export function templateProblem(
+  { templates }: Pick<SimAccount, 'templates'>,
+  wanted: TemplateBody,
+): Refusal | null {
   const { name, language, components = [] } = wanted;
   const found = templates.find((one) => one.name === name && one.language === language.code);
   if (!found || found.status === 'PENDING' || found.status === 'REJECTED')

@@ -105,6 +105,8 @@ export interface SimPage extends SimLine {
   readonly people: Map<string, { readonly first: string; readonly last: string }>;
   /** Files of what was written to the page, by message. */
   readonly files: Map<string, readonly SimMedia[]>;
+  /** Utility messages. */
+  readonly templates: SimTemplate[];
 }
 
 const WHATSAPP_PERMISSIONS = ['whatsapp_business_messaging', 'whatsapp_business_management'];
@@ -114,6 +116,7 @@ const PAGE_PERMISSIONS = [
   'pages_show_list',
   'human_agent',
   'user_profile',
+  'page_utility_messaging',
 ];
 
 /** All that Meta knows, and its clock. */
@@ -203,6 +206,7 @@ export class World {
       fields: new Set(),
       people: new Map(),
       files: new Map(),
+      templates: [],
       ...given,
     };
     this.pages.set(page.id, page);

@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { messenger } from '../../../../providers/messenger/provider.ts';
 import { readEvent } from '../../../../providers/messenger/map.ts';
+import type { MessageTemplate } from '../../../../domain/message-template.ts';
 import type { CustomerFile } from '../../../../simulators/meta/customers.ts';
+import { addTemplate } from '../../../../simulators/meta/templates.ts';
+import type { TemplateComponent } from '../../../../simulators/meta/world.ts';
 import { ADA, facebook, type Facebook } from './fixture.ts';
 
 let fb: Facebook;
@@ -123,6 +126,64 @@ describe('a trial', () => {
     expect((await report({ subscribe_page: false })).warnings).toEqual([
       expect.stringContaining('message_reads'),
     ]);
+  });
+});
+
+describe('the page’s templates', () => {
+  const listed = async () => {
+    const all: MessageTemplate[] = [];
+    for await (const template of messenger.chat!.templates!(fb.call())) all.push(template);
+    return all;
+  };
+  const add = (name: string, components: readonly TemplateComponent[]) =>
+    addTemplate(fb.page, {
+      name,
+      language: 'en_US',
+      status: 'APPROVED',
+      category: 'UTILITY',
+      components,
+    });
+  const body = (text: string) => ({ type: 'BODY', text }) as const;
+
+  it('are read with what they want, page by page', async () => {
+    add('update', [
+      { type: 'HEADER', format: 'TEXT', text: 'Order {{1}}' },
+      body('Hello {{1}}, it is {{2}}.'),
+      { type: 'BUTTONS', buttons: [{ type: 'POSTBACK', text: 'Thanks' }] },
+    ]);
+    for (let n = 0; n < 150; n += 1) add(`other_${n}`, [body('Hello.')]);
+    const all = await listed();
+    expect(all).toHaveLength(151);
+    expect(all[0]).toMatchObject({
+      name: 'update',
+      language: 'en_US',
+      status: 'approved',
+      header: 'Order {{1}}',
+      body: 'Hello {{1}}, it is {{2}}.',
+      parameters: [
+        { in: 'header', key: '1', kind: 'text' },
+        { in: 'body', key: '1', kind: 'text' },
+        { in: 'body', key: '2', kind: 'text' },
+      ],
+    });
+  });
+
+  it('that want what can’t be given are told, and not offered', async () => {
+    add('picture', [{ type: 'HEADER', format: 'IMAGE' }, body('Look.')]);
+    const url = 'https://shop.test/{{1}}';
+    add('link', [body('Look.'), { type: 'BUTTONS', buttons: [{ type: 'URL', text: 'Go', url }] }]);
+    expect((await listed()).map(({ status, reason }) => [status, reason])).toEqual([
+      ['disabled', expect.stringContaining('IMAGE')],
+      ['disabled', expect.stringContaining('a link')],
+    ]);
+  });
+
+  it('are none where the token may not read them; a refused token is said', async () => {
+    add('update', [body('Hello.')]);
+    fb.page.token.permissions.delete('page_utility_messaging');
+    expect(await listed()).toEqual([]);
+    fb.page.token.state = 'expired';
+    await expect(listed()).rejects.toMatchObject({ code: 'messenger.token_expired' });
   });
 });
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { OutgoingMessage } from '../../../../providers/contract.ts';
 import { messenger } from '../../../../providers/messenger/provider.ts';
+import { addTemplate } from '../../../../simulators/meta/templates.ts';
 import { ADA, answer, attached, facebook, lateChat, type Facebook } from './fixture.ts';
 
 let fb: Facebook;
@@ -103,11 +104,6 @@ describe('an answer', () => {
       'a list',
       () => answer('?', {}, { interactive: { type: 'list', button: 'b', sections: [] } }),
       /no lists/,
-    ],
-    [
-      'a template',
-      () => answer('?', {}, { template: { name: 't', language: 'en', values: {} } }),
-      /no templates/,
     ],
   ])('is refused as %s, and nothing is sent', async (_what, message, words) => {
     await expect(send(message())).rejects.toMatchObject({
@@ -261,6 +257,62 @@ describe('the window', () => {
       class: 'give_up',
       code: 'messenger.tag_not_allowed',
     });
+  });
+});
+
+describe('a template', () => {
+  const body = { type: 'BODY', text: 'Hello {{1}}, your order {{2}} is there.' } as const;
+  const template = {
+    name: 'order_update',
+    language: 'en_US',
+    values: { 'body.2': '7-1815', 'body.1': 'Ada' },
+  };
+  beforeEach(() => {
+    addTemplate(fb.page, {
+      name: 'order_update',
+      language: 'en_US',
+      status: 'APPROVED',
+      category: 'UTILITY',
+      components: [body],
+    });
+  });
+
+  it('is sent after the window, by a machine too, with its values in order', async () => {
+    fb.meta.world.advance(30 * 24 * 3_600_000);
+    await send(answer('Hello Ada …', { automatic: true }, lateChat({ template })));
+    expect(sent()).toEqual([
+      {
+        recipient: { id: ADA },
+        messaging_type: 'UTILITY',
+        message: {
+          template: {
+            name: 'order_update',
+            language: { code: 'en_US' },
+            components: [
+              {
+                type: 'body',
+                parameters: [
+                  { type: 'text', text: 'Ada' },
+                  { type: 'text', text: '7-1815' },
+                ],
+              },
+            ],
+          },
+          metadata: expect.any(String),
+        },
+      },
+    ]);
+  });
+
+  it('is refused where it isn’t there, or the page may not send it', async () => {
+    const other = lateChat({ template: { ...template, name: 'other' } });
+    await expect(send(answer('x', {}, other))).rejects.toMatchObject({ class: 'give_up' });
+    fb.page.token.permissions.delete('page_utility_messaging');
+    await expect(send(answer('x', {}, lateChat({ template })))).rejects.toMatchObject({
+      class: 'reauthenticate',
+      code: 'messenger.permission_missing',
+    });
+    expect(sent()).toEqual([]);
   });
 });
 
