@@ -54,6 +54,7 @@ it('every workflow is there in each of its states', () => {
       ),
       ...['at-once', 'after-failures', 'given-up'].map((state) => `delivery-${state}`),
       ...['first-turn', 'later-turn'].map((state) => `dispatcher-${state}`),
+      ...['sent', 'cancelled'].map((state) => `scheduled-${state}`),
       'drain',
       'sweep',
     ]),
@@ -65,6 +66,7 @@ it.each([
   ['ticket-replied', '"sendMessage"', '"deliverMessage"'],
   ['delivery-given-up', '"deliverAgain"', '"deliver"'],
   ['dispatcher-later-turn', '"dispatch"', '"deliver"'],
+  ['scheduled-sent', '"sendScheduled"', '"deliver"'],
 ])('a workflow that no longer fits is found out: %s', async (name, recorded, changed) => {
   expect(text(name)).toContain(recorded);
   const doctored = text(name).replaceAll(recorded, changed);

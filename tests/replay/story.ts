@@ -4,6 +4,7 @@ import { freePort } from '../../embedded/ports.ts';
 import { workflowBundle } from '../../workers/temporal/bundle.ts';
 import { dataConverter } from '../../workers/temporal/data-converter.ts';
 import { QUEUE } from '../../workflows/contracts/queues.ts';
+import { scheduledMessageWorkflowId } from '../../workflows/contracts/scheduled-message.ts';
 import {
   webhookDispatcherWorkflowId,
   webhookDispatcherWorkflowType,
@@ -49,6 +50,7 @@ async function played(cast: Cast): Promise<Story> {
   const pushed = await runPushed(cast);
   const subscribed = await runSubscribed(cast);
   const tickets = await runTickets(cast);
+  const scheduled = await runScheduled(cast);
   const { schedule } = cast.postroom.deps.client;
   await Promise.all(['drain', 'sweep'].map((name) => schedule.getHandle(name).trigger()));
   const dispatchers = await runDispatchers(cast);
@@ -57,6 +59,7 @@ async function played(cast: Cast): Promise<Story> {
     ...pushed.chosen,
     ...subscribed.chosen,
     ...tickets,
+    ...scheduled,
     ...deliveries,
     ...dispatchers,
     sweep: (workflow) => workflow.type === 'sweep' && hasClosed(workflow),
@@ -247,6 +250,28 @@ async function runTickets(cast: Cast): Promise<Record<string, Chooser>> {
     'ticket-follow-up': ticket(followUp),
     'ticket-escalated': ticket(escalated),
   };
+}
+
+/** One is sent at its time, one is cancelled before. */
+async function runScheduled(cast: Cast): Promise<Record<string, Chooser>> {
+  cast.mail(WATCHING, 'scheduled');
+  const ticket_id = await cast.ticket('scheduled');
+  const at = (inMs: number) =>
+    cast.post('/v1/scheduled-messages', {
+      ticket_id,
+      text: 'An answer.',
+      send_at: new Date(Date.now() + inMs).toISOString(),
+    });
+  const sent = await at(2_000);
+  const cancelled = await at(3_600_000);
+  await cast.post(`/v1/scheduled-messages/${cancelled.id}`, {}, 'DELETE');
+  const workflow = (scheduledId: string) =>
+    scheduledMessageWorkflowId({ tenantId: cast.postroom.tenantId, scheduledId });
+  for (const { id } of [sent, cancelled]) await cast.hasEnded(workflow(id));
+  const ended = (id: string): Chooser => {
+    return ({ workflowId }) => workflowId === workflow(id);
+  };
+  return { 'scheduled-sent': ended(sent.id), 'scheduled-cancelled': ended(cancelled.id) };
 }
 
 function hasClosed({ history }: Parameters<Chooser>[0]): boolean {

@@ -238,8 +238,8 @@ describe('a message set for a time', () => {
 });
 
 function sendBy(relay: TicketBeside, ref: ScheduledRef): Promise<ScheduledEnd> {
-  const { sendScheduled } = createScheduledMessageActivities({ db: relay.api.db, relay });
-  return new MockActivityEnvironment().run(() => sendScheduled(ref));
+  const activities = createScheduledMessageActivities({ db: relay.api.db, relay });
+  return new MockActivityEnvironment().run(() => activities.sendScheduled(ref));
 }
 
 /** The ticket's workflow without Temporal: a command is applied as its activity does. */
