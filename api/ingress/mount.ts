@@ -6,6 +6,7 @@ import type { ApiDeps } from '../deps.ts';
 import { asProblem } from '../middleware/errors.ts';
 import { unavailable } from '../problem.ts';
 import { DoorStore } from './door-store.ts';
+import { KnownChannels } from './known-channels.ts';
 import { rawMailDoor } from './raw-mail.ts';
 import { realTimeDoor, realTimeDoors, wholeMail } from './real-time-door.ts';
 import { sharedDoor, sharedDoors } from './shared-door.ts';
@@ -14,7 +15,7 @@ import { doorOf, vendorDoor, wholeBody, type FindProvider } from './vendor-door.
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
 export function mountIngress(app: Express, deps: ApiDeps, all = providers): void {
   const find = findAmong(all);
-  const shared = sharedDoors(all);
+  const shared = sharedDoors(all, new KnownChannels(deps));
   const store = new DoorStore(deps);
   const vendor = [
     measured(find),

@@ -4,7 +4,7 @@ import {
   resolveAccount,
   type ChannelPlace,
 } from '../../db/queries/channel-resolve.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
@@ -18,6 +18,7 @@ import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 import type { DoorStore } from './door-store.ts';
 import { answer, believedCall, doorRequest, receive, refusal } from './door-call.ts';
+import type { KnownChannels } from './known-channels.ts';
 
 /** A call that names no account of ours is held against the settings of so many channels of each provider. */
 const MOST_WITNESSES = 20;
@@ -27,6 +28,7 @@ export interface SharedDoor {
   /** Under `/ingress/`. */
   readonly name: string;
   readonly members: readonly Member[];
+  readonly known: KnownChannels;
 }
 
 interface Member {
@@ -48,13 +50,13 @@ interface Believed extends Named {
 export type SharedDoors = ReadonlyMap<string, SharedDoor>;
 
 /** By name. */
-export function sharedDoors(all: readonly ChannelProvider[]): SharedDoors {
+export function sharedDoors(all: readonly ChannelProvider[], known: KnownChannels): SharedDoors {
   const members = all.flatMap((provider) => {
     const { door } = provider;
     return door?.accounts ? [{ provider, door, accounts: door.accounts }] : [];
   });
   const byName = Map.groupBy(members, ({ provider }) => nameOf(provider));
-  return new Map([...byName].map(([name, theirs]) => [name, { name, members: theirs }]));
+  return new Map([...byName].map(([name, theirs]) => [name, { name, members: theirs, known }]));
 }
 
 export function sharedDoorOf(provider: ChannelProvider, shared: SharedDoors) {
@@ -84,7 +86,9 @@ export async function hear(
   request: DoorRequest,
 ): Promise<{ accepted: number; told: DoorReceipt | undefined }> {
   const claims = claimsOf(shared, request);
-  const named = (await Promise.all(claims.map((claim) => channelsNamed(deps, claim)))).flat();
+  const named = (
+    await Promise.all(claims.map((claim) => channelsNamed(deps, shared, claim)))
+  ).flat();
   const believed = await believers(
     deps,
     shared,
@@ -125,9 +129,13 @@ function claimsOf({ members }: SharedDoor, request: DoorRequest): Claim[] {
   });
 }
 
-async function channelsNamed(deps: ApiDeps, { member, account }: Claim) {
-  const places = await resolveAccount(deps.db, member.provider.manifest.name, account);
-  return (await load(deps, member, places)).map((named) => ({ ...named, account }));
+async function channelsNamed(
+  { db }: ApiDeps,
+  { known }: SharedDoor,
+  { member, account }: Claim,
+): Promise<(Named & { readonly account: string })[]> {
+  const places = await resolveAccount(db, member.provider.manifest.name, account);
+  return (await load(known, member, places)).map((named) => ({ ...named, account }));
 }
 
 /**
@@ -135,26 +143,24 @@ async function channelsNamed(deps: ApiDeps, { member, account }: Claim) {
  * only its own provider's are asked.
  */
 async function witnesses(
-  deps: ApiDeps,
+  { db }: ApiDeps,
   claims: readonly Claim[],
-  { members }: SharedDoor,
+  { members, known }: SharedDoor,
 ): Promise<Named[]> {
   const asked = claims.length > 0 ? new Set(claims.map(({ member }) => member)) : members;
   const found = [...asked].map(async (member) => {
     const { name } = member.provider.manifest;
-    return load(deps, member, await channelsOfProvider(deps.db, name, MOST_WITNESSES));
+    return load(known, member, await channelsOfProvider(db, name, MOST_WITNESSES));
   });
   return (await Promise.all(found)).flat();
 }
 
 async function load(
-  { db, keys }: ApiDeps,
+  known: KnownChannels,
   member: Member,
   places: readonly ChannelPlace[],
 ): Promise<Named[]> {
-  const channels = await Promise.all(
-    places.map(({ tenantId, channelId }) => loadChannel(db, keys, tenantId, channelId)),
-  );
+  const channels = await Promise.all(places.map((place) => known.at(place)));
   return channels.filter((channel) => channel !== null).map((channel) => ({ member, channel }));
 }
 

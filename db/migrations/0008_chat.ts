@@ -109,4 +109,13 @@ const STATEMENTS = [
   `grant execute on function claim_scheduled_messages(int, interval) to postroom_app`,
   `create index scheduled_messages_by_ticket on scheduled_messages (ticket_id)`,
   `create index scheduled_messages_by_tenant on scheduled_messages (tenant_id, id)`,
+  // With the version, so that a door need not read again what has not changed; takes resolve_account's place.
+  `create function channels_of_account(wanted_provider text, wanted_account text)
+     returns table (tenant_id text, channel_id text, version bigint)
+     language sql stable security definer set search_path = public, pg_temp as $$
+       select tenant_id, id, version::bigint from channels
+        where provider = wanted_provider and account = wanted_account and deleted_at is null
+        order by id $$`,
+  `revoke all on function channels_of_account(text, text) from public`,
+  `grant execute on function channels_of_account(text, text) to postroom_app`,
 ];

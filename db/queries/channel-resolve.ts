@@ -7,6 +7,8 @@ import type { Db } from '../connection.ts';
 export interface ChannelPlace {
   readonly tenantId: TenantId;
   readonly channelId: ChannelId;
+  /** Rises with each change of it; left out where it was not asked for. */
+  readonly version?: number;
 }
 
 /** The tenant that a live channel belongs to, asked before any tenant is known. */
@@ -22,9 +24,15 @@ export async function resolveAccount(
   provider: string,
   account: string,
 ): Promise<ChannelPlace[]> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
-    select * from resolve_account(${provider}, ${account})`.execute(db);
-  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
+  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId; version: number }>`
+    select tenant_id, channel_id, version from channels_of_account(${provider}, ${account})`.execute(
+    db,
+  );
+  return rows.map(({ tenant_id: tenantId, channel_id: channelId, version }) => ({
+    tenantId,
+    channelId,
+    version,
+  }));
 }
 
 /** The newest channels of a provider, over all tenants. */

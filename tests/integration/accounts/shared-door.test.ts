@@ -7,7 +7,7 @@ import { mountIngress } from '../../../api/ingress/mount.ts';
 import { answerErrors } from '../../../api/middleware/errors.ts';
 import { giveRequestId } from '../../../api/middleware/request-id.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { deleteChannel, wantState } from '../../../db/queries/channel-changes.ts';
+import { changeChannel, deleteChannel, wantState } from '../../../db/queries/channel-changes.ts';
 import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
@@ -234,6 +234,18 @@ test('a stopped channel’s call is heard without effect, so that the vendor doe
   await wantState(api.db, stopped.tenantId, stopped.id, 'stopped');
   expect((await post([{ account: 'stopped', id: 'm7' }], 's-ada')).status).toBe(200);
   expect(await staged(stopped)).toEqual([]);
+});
+
+test('a call after a change of the channel is held against what holds now', async () => {
+  const changed = await channel('ada', 'changed', 's-old');
+  expect((await post([{ account: 'changed', id: 'm8' }], 's-old')).status).toBe(200);
+  await changeChannel(api.db, changed.tenantId, changed.id, () => ({
+    secrets: sealSecrets({ secret: 's-new' }, changed.id, api.keys),
+    reconnects: true,
+  }));
+  expect((await post([{ account: 'changed', id: 'm9' }], 's-old')).status).toBe(401);
+  expect((await post([{ account: 'changed', id: 'm9' }], 's-new')).status).toBe(200);
+  expect(await staged(changed)).toEqual(['m8', 'm9']);
 });
 
 test('a handshake that names no account is answered by a channel that believes it', async () => {
