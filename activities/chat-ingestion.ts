@@ -8,6 +8,8 @@ import type { ChatMessage } from '../domain/chat.ts';
 import { chatAsParsed, chatSubject, missingFile } from '../domain/chat-source.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import { uniqueNames } from '../domain/mail/filenames.ts';
+import type { ParsedMail } from '../domain/mail/parse.ts';
+import type { NormalizedMessage } from '../domain/message.ts';
 import { optOf } from '../domain/opt-out.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
 import type { ProviderCall } from '../providers/contract.ts';
@@ -116,12 +118,13 @@ function complete(
     missing: missing.map(missingFile),
     notes: fetched.flatMap(({ file, note }) => (note === null ? [] : `${file.filename}: ${note}`)),
   });
-  const isTheirs = message.direction === 'inbound' && reaction === null;
-  const opting = isTheirs ? optOf(message.content) : null;
+  const isSaid = message.direction === 'inbound' && message.kind === 'message';
+  const opting = isSaid && reaction === null ? optOf(message.content) : null;
+  const asksNobody = opting === 'out' ? 'an opt-out word' : isNotice(message) ? 'a notice' : null;
   const writtenAt = Date.parse(message.timestamp);
   return {
     source,
-    mail: opting === 'out' ? { ...mail, automatic: ASKS_FOR_SILENCE } : mail,
+    mail: asksNobody === null ? mail : { ...mail, automatic: joinsOnly(asksNobody) },
     attachments: fetched.map(({ content }) => content),
     chat: {
       party,
@@ -129,7 +132,7 @@ function complete(
       answers: chat.answers,
       subject: chatSubject(chat),
       windowEndsAt: chat.opensWindow ? new Date(writtenAt + capability.windowMs(settings)) : null,
-      beginsNothing: whyNoTicket(settings, opting),
+      beginsNothing: whyNoTicket(settings, message, opting),
       opting,
       reaction,
       sentAs,
@@ -140,14 +143,26 @@ function complete(
 }
 
 /** It joins, but moves nothing: nobody is to answer it. */
-const ASKS_FOR_SILENCE = { automatic: true, autoReply: false, reason: 'an opt-out word' };
+function joinsOnly(reason: string): ParsedMail['automatic'] {
+  return { automatic: true, autoReply: false, reason };
+}
 
-function whyNoTicket(settings: unknown, opting: 'out' | 'in' | null): string | null {
+/** What became of a message, or of a person: written by nobody. */
+function isNotice({ kind }: Pick<NormalizedMessage, 'kind'>): boolean {
+  return kind !== 'message';
+}
+
+function whyNoTicket(
+  settings: unknown,
+  message: NormalizedMessage,
+  opting: 'out' | 'in' | null,
+): string | null {
   const { ticket_creation_enabled: creates } = (settings ?? {}) as {
     ticket_creation_enabled?: unknown; // a common, optional setting
   };
   if (creates === false) return 'The channel begins no tickets: ticket_creation_enabled is false.';
-  return opting === 'out' ? 'The customer asked to hear no more.' : null;
+  if (opting === 'out') return 'The customer asked to hear no more.';
+  return isNotice(message) ? 'It is a notice: nobody wrote anything.' : null;
 }
 
 function withName(chat: ChatMessage, name: string): ChatMessage {

@@ -101,10 +101,11 @@ export class ChatIndex {
     this.#named.set(chat.vendorId, { id: messageId, ticketId, direction, address });
   }
 
-  #noteTime(address: string, { direction, timestamp }: Item['mail']['message']): void {
+  #noteTime(address: string, { direction, kind, timestamp }: Item['mail']['message']): void {
     const at = new Date(timestamp);
     const known = this.#lastInbound.get(address);
-    if (direction === 'inbound' && !(known && known > at)) this.#lastInbound.set(address, at);
+    const isSaid = direction === 'inbound' && kind === 'message';
+    if (isSaid && !(known && known > at)) this.#lastInbound.set(address, at);
   }
 }
 

@@ -34,7 +34,7 @@ export function newsOf(
   placed: readonly Placed[],
 ): ConversationNews {
   const ordered = placed.toSorted((a, b) => timeOf(a) - timeOf(b));
-  const inbound = ordered.findLast(({ item }) => item.mail.message.direction === 'inbound');
+  const inbound = ordered.findLast(({ item }) => isSaid(item));
   const opting = ordered.findLast(({ item }) => item.chat!.opting !== null);
   const windows = ordered.flatMap(({ item }) => item.chat!.windowEndsAt?.getTime() ?? []);
   return {
@@ -47,6 +47,11 @@ export function newsOf(
       ? { out: opting.item.chat!.opting === 'out', at: new Date(timeOf(opting)) }
       : null,
   };
+}
+
+/** A customer wrote it. */
+function isSaid({ mail: { message } }: Item): boolean {
+  return message.direction === 'inbound' && message.kind === 'message';
 }
 
 function timeOf({ item }: Placed): number {

@@ -315,6 +315,24 @@ describe('opting out', () => {
   });
 });
 
+describe('a notice', () => {
+  test('joins what it speaks of and moves nothing; by itself it begins no ticket', async () => {
+    await world.receive(note({ notice: true, text: 'Ada came by a link' }));
+    expect(await world.rows('tickets')).toEqual([]);
+    await world.receive(note({ id: 'mid.taken', minute: 1 }));
+    await inTenant(db, world.tenantId, (tx) =>
+      tx.updateTable('tickets').set({ status: 'resolved', resolved_at: new Date() }).execute(),
+    );
+    await world.receive(
+      note({ notice: true, quotes: 'mid.taken', text: 'Ada took it back', minute: 2 }),
+    );
+    expect(await world.rows('tickets')).toMatchObject([{ status: 'resolved', message_count: 2 }]);
+    expect(await world.rows('conversations')).toMatchObject([
+      { last_inbound_at: new Date(START + 60_000) },
+    ]);
+  });
+});
+
 describe('a channel that begins no tickets', () => {
   test('keeps the message without one and says why; what belongs to a ticket joins it', async () => {
     await world.receive(note({ id: 'mid.there' }));

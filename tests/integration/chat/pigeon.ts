@@ -26,6 +26,8 @@ export interface Note {
   readonly reaction?: { to: string; emoji: string };
   readonly echo?: boolean;
   readonly sentAs?: string;
+  /** What became of something, rather than a person's word. */
+  readonly notice?: boolean;
   readonly files?: readonly {
     id: string;
     filename?: string;
@@ -48,7 +50,7 @@ function read(source: Buffer, { receivedAt }: SourceMeta): ChatMessage {
   return {
     party,
     answers: note.quotes === undefined ? [] : [note.quotes],
-    opensWindow: !note.echo,
+    opensWindow: !note.echo && !note.notice,
     ...(note.reaction ? { reaction: note.reaction } : {}),
     ...(note.sentAs === undefined ? {} : { sentAs: note.sentAs }),
     notes: [],
@@ -63,7 +65,7 @@ function read(source: Buffer, { receivedAt }: SourceMeta): ChatMessage {
     message: {
       channel: 'whatsapp',
       direction: note.echo ? 'outbound' : 'inbound',
-      kind: 'message',
+      kind: note.notice ? 'notification' : 'message',
       status: note.echo ? 'sent' : 'received',
       priority: 'normal',
       from: sender.address,
