@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SimPage } from '../../../../simulators/meta/world.ts';
@@ -136,6 +137,54 @@ it('shows what the page’s own inbox answered, once', async () => {
   }, WAIT_MS);
   await meta.settled();
   expect(await idsOf(clubChannel)).toHaveLength(2);
+});
+
+it('follows a message through a reaction, a change and its deletion', async () => {
+  const [question] = (await messagesOf(clubChannel)).filter(
+    ({ direction }) => direction === 'inbound',
+  );
+  const { id, provider_message_id: mid, ticket_id: ticketId } = question!;
+  for (const field of ['message_reactions', 'message_edits'])
+    expect([...club.fields]).toContain(field);
+  meta.says(club, { psid: '7002' }, { reaction: { to: 'm_inbox', emoji: '❤️' } });
+  const edit = { message_edit: { mid, text: 'May we join?', num_edit: 1 } };
+  meta.says(club, { psid: '7002' }, { raw: edit, field: 'message_edits' });
+  meta.says(club, { psid: '7002' }, { unsend: mid });
+  await eventually(async () => {
+    const all = await messagesOf(clubChannel);
+    expect(all.map(({ content }) => content)).toEqual(
+      expect.arrayContaining([
+        'May I join?',
+        'May we join?',
+        'The customer deleted a message for everyone.',
+      ]),
+    );
+    expect(new Set(all.map((one) => one.ticket_id))).toEqual(new Set([ticketId]));
+    expect(JSON.stringify(all.find((one) => one.provider_message_id === 'm_inbox'))).toContain(
+      '❤️',
+    );
+  }, WAIT_MS);
+  expect(await product.call('GET', `/v1/messages/${id}`)).toMatchObject({ content: 'May I join?' });
+});
+
+it('lets a person answer after the window, and nobody without saying so', async () => {
+  const path = `/v1/channels/${clubChannel.id}`;
+  await product.call('PATCH', path, { settings: { window_seconds: 1 } });
+  const mid = meta.says(club, { psid: '7003', name: 'Carol' }, { text: 'Anybody there?' });
+  await eventually(async () => expect(await idsOf(clubChannel)).toContain(mid), WAIT_MS);
+  const { id } = await messageOf(clubChannel, mid);
+  const reply = (body: object) => product.call('POST', `/v1/messages/${id}/reply`, body);
+  await expect(reply({ text: 'Yes.', tag: 'NO_SUCH' })).rejects.toThrow(/422/);
+  await sleep(1_500); // the window's second is over
+  await expect(reply({ text: 'Yes.' })).rejects.toThrow(/422.*window_closed.*HUMAN_AGENT/s);
+  await reply({ text: 'Yes, now.', tag: 'HUMAN_AGENT' });
+  await eventually(() => {
+    expect(club.sent.at(-1)?.body).toMatchObject({
+      messaging_type: 'MESSAGE_TAG',
+      tag: 'HUMAN_AGENT',
+      message: { text: 'Yes, now.' },
+    });
+  }, WAIT_MS);
 });
 
 it('names a token that has expired, and goes on with a new one', async () => {
