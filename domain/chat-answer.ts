@@ -110,25 +110,40 @@ function windowRefusal(
   at: Date,
 ): Refusal | null {
   if (isWindowOpen(conversation, at)) return null;
-  const { windowEndsAt, lastInboundAt } = conversation;
-  const tagEndsAt = (name: string) =>
-    lastInboundAt === null ? null : new Date(lastInboundAt.getTime() + (tags[name] ?? 0));
+  const { windowEndsAt } = conversation;
   if (tag !== null) {
-    const ends = tagEndsAt(tag);
+    const ends = tagEndsAt(tag, tags, conversation);
     if (ends !== null && ends > at) return null;
     return refusal(
       'window_closed',
       `Under the tag "${tag}" an answer could be sent until ${ends?.toISOString() ?? 'a time after the customer’s first message'}. ${remedy(hasTemplates, [])}`,
     );
   }
-  const usable = Object.keys(tags).filter(
-    (name) => (tagEndsAt(name)?.getTime() ?? 0) > at.getTime(),
-  );
   const since =
     windowEndsAt === null
       ? 'The customer has not written on this channel yet'
       : `The window for free text ended at ${windowEndsAt.toISOString()}`;
-  return refusal('window_closed', `${since}. ${remedy(hasTemplates, usable)}`);
+  return refusal(
+    'window_closed',
+    `${since}. ${remedy(hasTemplates, usableTags({ tags }, conversation, at))}`,
+  );
+}
+
+/** Under which an answer may be sent at that time. */
+export function usableTags(
+  { tags = {} }: Pick<ChatTerms, 'tags'>,
+  conversation: Conversation,
+  at: Date,
+): string[] {
+  return Object.keys(tags).filter((name) => (tagEndsAt(name, tags, conversation) ?? at) > at);
+}
+
+function tagEndsAt(
+  name: string,
+  tags: Readonly<Record<string, number>>,
+  { lastInboundAt }: Conversation,
+): Date | null {
+  return lastInboundAt === null ? null : new Date(lastInboundAt.getTime() + (tags[name] ?? 0));
 }
 
 function remedy(hasTemplates: boolean, tags: readonly string[]): string {

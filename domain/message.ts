@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ConversationState } from './conversation-state.ts';
 
 // The normalized message: what every channel's parser produces and what the API shows.
 // Keys are snake_case, times RFC 3339 in UTC, message ids without brackets.
@@ -219,6 +220,9 @@ export const Message = z
     error: z.object({ code: z.string(), detail: z.string() }).optional().meta({
       description:
         'Of what was sent: why it failed, in the vendor’s words where there are some, or what is conspicuous.',
+    }),
+    conversation: ConversationState.nullable().optional().meta({
+      description: 'Where a message is shown by itself: of a chat, what may be said now.',
     }),
     attachments: z.array(MessageAttachment),
     metadata: z

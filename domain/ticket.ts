@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ConversationState } from './conversation-state.ts';
 
 export const TicketStatus = z
   .enum(['open', 'pending', 'on_hold', 'resolved', 'closed', 'spam'])
@@ -68,6 +69,9 @@ export const Ticket = z
     follow_up_of: z.string().nullable(),
     version: z.int(),
     workflow_url: z.string().nullable(),
+    conversation: ConversationState.nullable().optional().meta({
+      description: 'Where a ticket is shown by itself: of a chat, what may be said now.',
+    }),
   })
   .meta({ id: 'Ticket' });
 export type Ticket = z.infer<typeof Ticket>;

@@ -6,6 +6,7 @@ import { findProvider } from '../../providers/registry.ts';
 import { mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
 import { mailboxWorkflowId } from '../../workflows/contracts/mailbox.ts';
 import type { ApiDeps } from '../deps.ts';
+import { Capabilities, capabilitiesOf } from './capabilities.ts';
 import { hasDoor } from './provider.ts';
 
 const Time = z.iso.datetime();
@@ -38,6 +39,7 @@ const shape = {
   is_active: z.boolean().meta({ description: 'False: stopped; its door refuses.' }),
   state: ChannelState,
   detail: z.string().meta({ description: 'The state in plain words.' }),
+  capabilities: Capabilities,
   ingress_url: z.string().nullable().meta({ description: 'Where its door is, if it has one.' }),
   created_at: Time,
   updated_at: Time,
@@ -90,6 +92,7 @@ export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Cha
     is_active: row.desired_state !== 'stopped',
     state: stateOf(row),
     detail: row.detail,
+    capabilities: capabilitiesOf(row, secrets),
     ingress_url: ingressUrl(deps, row),
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { findSourceBlob, listMessages, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { messageConversation } from '../channels/conversation.ts';
 import { syncFirst } from '../fresh.ts';
 import { NewReply, payloadOf } from '../message-input.ts';
 import { flag, listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
@@ -69,7 +70,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params }) => {
       const message = await showMessage(deps.db, tenantId, params.id);
       if (!message) throw notFound('message', params.id);
-      return message;
+      return { ...message, conversation: await messageConversation(deps, tenantId, message) };
     },
   }),
   route({

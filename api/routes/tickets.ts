@@ -6,6 +6,7 @@ import { EventType } from '../../domain/events.ts';
 import { Message } from '../../domain/message.ts';
 import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
 import { ticketWorkflowId, type CommandUpdate } from '../../workflows/contracts/ticket.ts';
+import { ticketConversation } from '../channels/conversation.ts';
 import type { ApiDeps } from '../deps.ts';
 import { etag, ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
@@ -221,7 +222,11 @@ function updateFor(change: z.output<typeof TicketChange>): CommandUpdate {
 async function shown(deps: ApiDeps, tenantId: ApiTenant, idOrNumber: string) {
   const ticket = await showTicket(deps.db, tenantId, idOrNumber);
   if (!ticket) throw notFound('ticket', idOrNumber);
-  return answer(linked(deps, tenantId, ticket), { headers: { ETag: etag(ticket.version) } });
+  const conversation = await ticketConversation(deps, tenantId, ticket);
+  return answer(
+    { ...linked(deps, tenantId, ticket), conversation },
+    { headers: { ETag: etag(ticket.version) } },
+  );
 }
 
 type ApiTenant = Parameters<typeof showTicket>[1];

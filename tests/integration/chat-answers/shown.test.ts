@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { inTenant } from '../../../db/connection.ts';
+import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
+import { CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
+
+let api: TestApi;
+let client: Client;
+let seed: ChatSeed;
+
+const SETTINGS = {
+  phone_number_id: '1',
+  business_account_id: '2',
+  access_token: 'x',
+  app_secret: 'x',
+  verify_token: 'x',
+  window_seconds: 3600,
+};
+
+beforeAll(async () => {
+  api = await startTestApi();
+  client = await api.client('shown');
+  seed = await seedChat(api.db, 'shown', SETTINGS);
+});
+afterAll(() => api.close());
+
+test('a ticket and a message of a chat say what may be said now', async () => {
+  const now = new Date();
+  const { ticketId, messageId } = await openChat(api.db, seed, now);
+  const conversation = {
+    channel_id: seed.channelId,
+    address: CUSTOMER,
+    window_ends_at: new Date(now.getTime() + 24 * HOUR).toISOString(),
+    window_open: true,
+    templates_only: false,
+    opted_out: false,
+    has_templates: true,
+    tags: [],
+    limits: { text: 4096, attachments: 1, interactive: ['buttons', 'list'] },
+  };
+  for (const path of [`/v1/tickets/${ticketId}`, `/v1/messages/${messageId}`])
+    expect((await client.call('GET', path)).body).toMatchObject({ conversation });
+
+  await inTenant(api.db, seed.tenantId, (tx) =>
+    tx
+      .updateTable('conversations')
+      .set({ window_ends_at: new Date(Date.now() - 1), opted_out_at: new Date() })
+      .execute(),
+  );
+  expect((await client.call('GET', `/v1/tickets/${ticketId}`)).body.conversation).toMatchObject({
+    window_open: false,
+    templates_only: true,
+    opted_out: true,
+  });
+});
+
+test('a channel says what it can do; mail is no chat', async () => {
+  const shown = await client.call('GET', `/v1/channels/${seed.channelId}`);
+  expect(shown.body.capabilities).toEqual({
+    receives: ['door'],
+    sends: true,
+    chat: {
+      window_seconds: 3600,
+      templates: true,
+      tags: {},
+      receipts: true,
+      read_marks: true,
+      limits: { text: 4096, attachments: 1, interactive: ['buttons', 'list'] },
+    },
+  });
+  const mail = await client.call('POST', '/v1/channels', {
+    provider: 'smtp',
+    name: 'Mail',
+    address: 'help@shown.test',
+  });
+  expect(mail.body.capabilities).toMatchObject({ chat: null });
+  const listed = await client.call('GET', '/v1/channels');
+  expect(
+    (listed.body.data as { capabilities: { chat: unknown } }[]).map(
+      ({ capabilities }) => capabilities.chat !== null,
+    ),
+  ).toEqual([true, false]);
+});
