@@ -1,9 +1,12 @@
+import { patched } from '@temporalio/workflow';
 import type { MailboxPlan, Synced, Watch } from './contracts/mailbox-activities.ts';
 import type { MailboxNews } from './contracts/mailbox.ts';
 
 /** Of a watch's life, what is left of it when it is renewed: of seven days about a day and a half to two. */
 const LEAST_MARGIN = 0.2;
 const MOST_MARGIN = 0.3;
+/** However short a life the vendor gives a watch: between two renewals. */
+const LEAST_INTERVAL_MS = 60_000;
 const FIRST_RETRY_MS = 60_000;
 const LONGEST_RETRY_MS = 3_600_000;
 /** Mail this old, found by a sweep, is mail that push should have told of. */
@@ -19,9 +22,18 @@ export class PushWatch {
   #trouble: string | null = null;
   #refusal: { readonly type: string; readonly detail: string } | null = null;
   #pushes = 0;
+  #asked: boolean;
+  /** The renewal under way answers the vendor's word. */
+  #answers = false;
 
-  constructor(silent: boolean) {
+  constructor(silent: boolean, asked: boolean) {
     this.silent = silent;
+    this.#asked = asked;
+  }
+
+  /** The vendor said that the subscription is gone or about to be, and it has not been made anew since. */
+  get isAsked(): boolean {
+    return this.#asked;
   }
 
   /** Begins anew with what is known of the channel; one whose provider has no such thing is never due. */
@@ -30,8 +42,17 @@ export class PushWatch {
     this.#failures = 0;
     this.#trouble = null;
     this.#refusal = null;
-    if (!renews) this.#renewAt = Infinity;
-    else this.#renewAt = this.#watch ? renewalOf(this.#watch) : 0;
+    // A renewal that was cut off answered nothing.
+    this.#asked ||= this.#answers;
+    this.#answers = false;
+    if (!renews) {
+      this.#renewAt = Infinity;
+      this.#asked = false;
+      return;
+    }
+    this.#renewAt = this.#watch ? renewalOf(this.#watch) : 0;
+    // What is known of the channel does not know of it.
+    if (this.#asked && patched('renewal asked for before the plan')) this.#renewAt = 0;
   }
 
   hear({ push = false, renew = false }: MailboxNews): void {
@@ -39,7 +60,9 @@ export class PushWatch {
       this.#pushes += 1;
       this.silent = false;
     }
-    if (renew && this.#renewAt !== Infinity) this.#renewAt = 0;
+    if (!renew) return;
+    this.#asked = true;
+    if (this.#renewAt !== Infinity) this.#renewAt = 0;
   }
 
   /** How many pushes have come: for `swept`. */
@@ -61,19 +84,34 @@ export class PushWatch {
     return this.#isLive() && !this.silent;
   }
 
-  /** Returns whether there was none before: mail that came in between was told by nobody. */
+  /** What the vendor says from here on is not answered by this renewal. */
+  renewing(): void {
+    this.#answers = this.#asked;
+    this.#asked = false;
+  }
+
+  /** Returns whether there was none before, as far as we know: mail that came in between was told by nobody. */
   renewed(watch: Watch | null): boolean {
     const wasLive = this.#isLive();
+    const wasAsked = this.#answers;
+    this.#answers = false;
     this.#watch = watch;
     this.#failures = 0;
     this.#trouble = null;
     this.#refusal = null;
     this.#renewAt = watch ? renewalOf(watch) : Infinity;
-    return watch !== null && !wasLive;
+    if (watch === null) {
+      this.#asked = false;
+      return false;
+    }
+    if (this.#asked && patched('renewal asked for while one was under way')) this.#renewAt = 0;
+    return !wasLive || (wasAsked && patched('sync after a renewal that was asked for'));
   }
 
   failed({ type, detail, class: kind }: { type: string; detail: string; class: string }): void {
     this.#failures += 1;
+    this.#asked ||= this.#answers;
+    this.#answers = false;
     this.#trouble = detail;
     this.#refusal = kind === 'reauthenticate' || kind === 'give_up' ? { type, detail } : null;
     this.#renewAt =
@@ -123,6 +161,9 @@ export class PushWatch {
 /** Spread by chance, which is the same at every replay, so that a thousand mailboxes are not renewed in one minute. */
 function renewalOf({ renewedAt, expiresAt }: Watch): number {
   const end = Date.parse(expiresAt);
-  const life = Math.max(0, end - Date.parse(renewedAt));
-  return end - life * (LEAST_MARGIN + (MOST_MARGIN - LEAST_MARGIN) * Math.random());
+  const begin = Date.parse(renewedAt);
+  const life = Math.max(0, end - begin);
+  const at = end - life * (LEAST_MARGIN + (MOST_MARGIN - LEAST_MARGIN) * Math.random());
+  const least = begin + LEAST_INTERVAL_MS;
+  return at < least && patched('least interval of renewals') ? least : at;
 }

@@ -56,7 +56,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
   let underWay = new CancellationScope();
   let shown = '';
   let told = '';
-  const push = new PushWatch(input.silent ?? false);
+  const push = new PushWatch(input.silent ?? false, input.renew ?? false);
 
   setHandler(defineSignal<[MailboxNews?]>(NUDGE_SIGNAL), (news = {}) => {
     nudged = true;
@@ -94,7 +94,8 @@ export async function mailbox(input: MailboxInput): Promise<void> {
     }
     if (workflowInfo().continueAsNewSuggested) {
       await condition(allHandlersFinished);
-      await continueAsNew<typeof mailbox>({ ...input, failures, silent: push.silent });
+      const { silent, isAsked: renew } = push;
+      await continueAsNew<typeof mailbox>({ ...input, failures, silent, renew });
     }
   }
 
@@ -174,6 +175,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       taskQueue: queue + providerQueue(provider),
       summary: 'renew push',
     });
+    push.renewing();
     try {
       if (push.renewed(await renewWatch(ref))) nudged = true;
     } catch (error) {

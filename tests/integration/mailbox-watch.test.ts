@@ -105,3 +105,24 @@ test('a push and a lost subscription told of while a sync is in flight: renewed,
     await mailbox.stop();
   }
 }, 120_000);
+
+test('the vendor’s word of a lost subscription stands though an admin changes the channel', async () => {
+  const vendor = vendorNow();
+  const mailbox = await startMailbox(server, vendor);
+  try {
+    await isWatched(mailbox);
+    for (let time = 1; time <= 3; time += 1) {
+      const end = await syncInFlight(vendor, mailbox);
+      await mailbox.nudge({ push: true, renew: true });
+      await mailbox.changed();
+      end();
+      await eventually(() => expect(vendor.renewals).toHaveLength(time + 1), PATIENCE_MS);
+      await isWatched(mailbox);
+    }
+  } finally {
+    await wantState(mailbox.deps.db, mailbox.tenantId, mailbox.channelId, 'stopped');
+    await mailbox.changed();
+    await hasEnded(mailbox);
+    await mailbox.stop();
+  }
+}, 120_000);

@@ -53,6 +53,8 @@ export class PushingVendor {
   releaseTrouble: Trouble = 'none';
   /** With which password the subscription was ended. */
   releasedWith: string | null = null;
+  /** While each renewal is made, a mail comes that no watch tells of. */
+  mailAtRenewals = false;
   /** Syncs that wait for `hold` to end. */
   held = 0;
   #gate: Promise<void> = Promise.resolve();
@@ -116,6 +118,7 @@ export class PushingVendor {
     if (known > 0 && now > this.expiresAt) this.lapses += 1;
     this.expiresAt = now + this.lifeMs;
     this.renewals.push(now);
+    if (this.mailAtRenewals) await this.deliver();
     // The worker is gone before it could tell.
     if (this.trouble === 'lost answer') {
       this.trouble = 'none';

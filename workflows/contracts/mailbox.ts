@@ -16,6 +16,8 @@ export interface MailboxInput extends MailboxRef {
   readonly failures?: number;
   /** The same: push does not tell of mail. */
   readonly silent?: boolean;
+  /** The same: the push subscription is to be made anew at once. */
+  readonly renew?: boolean;
 }
 
 /** What a nudge says beside itself; older ones say nothing. */
