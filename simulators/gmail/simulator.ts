@@ -32,9 +32,21 @@ export interface GmailSimulator extends Simulator {
 const WEEK_MS = 7 * 86_400_000;
 const RIGHT = 'https://www.googleapis.com/auth/gmail';
 
-/** @param port default: any free one */
-export async function createGmailSimulator({ port = 0 } = {}): Promise<GmailSimulator> {
-  const consent = await createConsentEnd({ vendor: 'google' });
+export interface GmailOptions {
+  /** Default: any free one. */
+  readonly port?: number;
+  /** How long access tokens last; default an hour. */
+  readonly accessTokenSeconds?: number;
+}
+
+export async function createGmailSimulator({
+  port = 0,
+  accessTokenSeconds,
+}: GmailOptions = {}): Promise<GmailSimulator> {
+  const consent = await createConsentEnd({
+    vendor: 'google',
+    ...(accessTokenSeconds !== undefined && { accessTokenSeconds }),
+  });
   const pubsub = new PubSub((claims) => consent.signPushToken(claims));
   const accounts = new Map<string, SimulatedAccount>();
 
