@@ -35,6 +35,7 @@ import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
+import { usualChannel, wantedChannel, type ChannelPlace } from '../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../db/chat-draft.ts';
 
 /** How long an answer is tried. */
@@ -46,7 +47,7 @@ export interface ReplyPayload extends ChatPayload {
   readonly in_reply_to?: string | null;
   /** It was set for a time, and may have been cancelled. */
   readonly scheduled_id?: string;
-  /** Provider or channel to send by; default the ticket's channel. */
+  /** Provider or channel to send by; default that of the message named, else the ticket's. */
   readonly channel?: string | null;
   readonly account_id?: string | null;
   /** The ticket's status afterwards; default as it is. */
@@ -187,9 +188,6 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
   const { context, ticket, command } = work;
   const { tx, now } = context;
   const tenantId = context.pending.tenantId;
-  const channel = await outgoingChannel(tx, tenantId, wantedChannel(ticket, payload));
-  if (!channel || !work.canSend(channel.provider))
-    return refused(work, 422, 'no_channel', noChannel(ticket, payload, channel?.provider));
   const answered = await answeredMessage(tx, ticket.id, payload.in_reply_to ?? null);
   if (payload.in_reply_to && !answered)
     return refused(
@@ -198,6 +196,10 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
       'unknown_message',
       `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
     );
+  const usual = usualChannel(ticket, payload.in_reply_to ? answered : null);
+  const channel = await outgoingChannel(tx, tenantId, wantedChannel(usual, payload));
+  if (!channel || !work.canSend(channel.provider))
+    return refused(work, 422, 'no_channel', noChannel(usual, payload, channel?.provider));
   const draft = await draftOf(work, channel, payload, answered);
   if ('code' in draft) return refused(work, 422, draft.code, draft.detail);
   const id = newId('message', now.getTime());
@@ -336,15 +338,8 @@ async function recipients(work: CommandWork, answered: Answered | null): Promise
   );
 }
 
-function wantedChannel(ticket: TicketRow, { account_id, channel }: ReplyPayload) {
-  if (account_id) return { accountId: account_id };
-  return channel && channel !== ticket.channel
-    ? { provider: channel }
-    : { accountId: ticket.account_id };
-}
-
-function noChannel(ticket: TicketRow, payload: ReplyPayload, provider?: string): string {
-  const named = payload.account_id ?? payload.channel ?? ticket.account_id;
+function noChannel(usual: ChannelPlace, payload: ReplyPayload, provider?: string): string {
+  const named = payload.account_id ?? payload.channel ?? usual.id;
   return provider
     ? `Channel "${named}" (${provider}) can't send; give an "account_id" of a channel that can.`
     : `There is no channel "${named}" to send by any more; give an "account_id" of one that is there.`;

@@ -1,4 +1,4 @@
-import { replyAddresses, sameAddress } from './mail/addresses.ts';
+import { isDeliverable, replyAddresses, sameAddress } from './mail/addresses.ts';
 import { htmlToPlainText, sanitizeMailHtml } from './mail/html.ts';
 import { replySubject } from './mail/subject.ts';
 import type { MailAddress, Message, MessageChannel } from './message.ts';
@@ -24,7 +24,7 @@ export function replyRecipients(
     answered === null
       ? []
       : answered.direction === 'outbound'
-        ? answered.to.filter(isForeign)
+        ? answered.to.filter((entry) => isForeign(entry) && isDeliverable(entry.address))
         : replyAddresses(answered, ownAddresses);
   if (wanted.length > 0) return wanted;
   return requester && isForeign(requester) ? [requester] : [];

@@ -1,3 +1,4 @@
+import { usualChannel, wantedChannel } from '../../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
 import { inTenant } from '../../db/connection.ts';
 import { answeredMessage, outgoingChannel, unknownAttachments } from '../../db/queries/outgoing.ts';
@@ -20,7 +21,12 @@ export async function checkScheduled(
   at: Date,
 ): Promise<{ readonly channelId: string }> {
   return inTenant(deps.db, tenantId, async (tx) => {
-    const channel = await outgoingChannel(tx, tenantId, wantedChannel(ticket, payload));
+    const named = payload.in_reply_to ?? null;
+    const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
+    if (named !== null && !answered)
+      throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
+    const wanted = wantedChannel(usualChannel(ticket, answered), payload);
+    const channel = await outgoingChannel(tx, tenantId, wanted);
     const provider = channel && findProvider(channel.provider);
     if (!channel || !provider?.sender)
       throw refused(
@@ -30,10 +36,6 @@ export async function checkScheduled(
     const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
     if (unknown !== undefined)
       throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
-    const named = payload.in_reply_to ?? null;
-    const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
-    if (named !== null && !answered)
-      throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
     if (provider.chat) {
       const place = { tx, channelId: channel.id, chat: provider.chat, ticket };
       const draft = await draftChat(place, payload, answered, at);
@@ -42,13 +44,6 @@ export async function checkScheduled(
       throw refused('template_not_supported', 'Mail has no "template"; write the text.');
     return { channelId: channel.id };
   });
-}
-
-function wantedChannel(ticket: TicketRow, { account_id: accountId, channel }: Payload) {
-  if (accountId !== undefined) return { accountId };
-  return channel !== undefined && channel !== ticket.channel
-    ? { provider: channel }
-    : { accountId: ticket.account_id };
 }
 
 function refused(code: string, detail: string): Problem {
