@@ -33,7 +33,7 @@ describe('the door', () => {
   it('tells whose pages a call speaks of; one about numbers is another’s', () => {
     expect(
       door.accounts!(request([entry('900', text('a')), entry('901', text('b')), entry('902')])),
-    ).toEqual(['900', '901']);
+    ).toEqual(['900', '901', '902']);
     expect(door.accounts!(request([{ id: '900' }], 'whatsapp_business_account'))).toEqual([]);
     const handshake = { ...request([]), method: 'GET', body: Buffer.alloc(0) };
     expect(door.accounts!(handshake)).toEqual([]);

@@ -5,7 +5,7 @@ import type { MessengerSettings } from './manifest.ts';
 import { eventId } from './map.ts';
 import { statusesOf } from './statuses.ts';
 import { subscription } from './subscription.ts';
-import { alone, Call, eventsOf, type PageEvent } from './webhook.ts';
+import { alone, Call, eventsOf, pagesOf, type PageEvent } from './webhook.ts';
 
 /** Meta’s calls hold up to some hundred events, and no files. */
 const MOST_BYTES = 5 * 1024 * 1024;
@@ -17,15 +17,14 @@ const MOST_BYTES = 5 * 1024 * 1024;
 export const door: DoorCapability<MessengerSettings> = {
   maxBytes: MOST_BYTES,
   sharedAs: 'meta',
-  accounts: (request) =>
-    request.method === 'GET' ? [] : eventsIn(request).map(({ pageId }) => pageId),
+  accounts: (request) => (request.method === 'GET' ? [] : pagesOf(callOf(request))),
   verify(request, { settings }) {
     refuseUnlessSigned('messenger', request, settings);
   },
   receive(request, { settings }) {
     const handshake = handshakeAnswer(request);
     if (handshake) return Promise.resolve(handshake);
-    const mine = eventsIn(request).filter(({ pageId }) => pageId === settings.page_id);
+    const mine = eventsOf(callOf(request)).filter(({ pageId }) => pageId === settings.page_id);
     return Promise.resolve({
       sources: mine.flatMap(sourceOf),
       statuses: mine.flatMap(({ event }) => statusesOf(event)),
@@ -34,15 +33,15 @@ export const door: DoorCapability<MessengerSettings> = {
   subscription,
 };
 
-const calls = new WeakMap<Buffer, PageEvent[]>();
+const calls = new WeakMap<Buffer, Call>();
 
 /** Read once for all pages that it speaks of. @throws DoorRefusal 400 */
-function eventsIn({ body }: DoorRequest): PageEvent[] {
+function callOf({ body }: DoorRequest): Call {
   const known = calls.get(body);
   if (known) return known;
-  const events = eventsOf(readJson('messenger', body.toString(), Call));
-  calls.set(body, events);
-  return events;
+  const call = readJson('messenger', body.toString(), Call);
+  calls.set(body, call);
+  return call;
 }
 
 function sourceOf(found: PageEvent): DoorReceipt['sources'][number][] {

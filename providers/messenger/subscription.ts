@@ -15,6 +15,7 @@ export const FIELDS = [
   'message_reactions',
   'message_edits',
 ] as const;
+const OURS: ReadonlySet<string> = new Set(FIELDS);
 
 /** Facebook's subscriptions don't end by themselves; each day it is looked whether it still stands. */
 const LOOKED_AT_EVERY_MS = 24 * 3_600_000;
@@ -22,29 +23,25 @@ const LOOKED_AT_EVERY_MS = 24 * 3_600_000;
 const Subscribed = z.looseObject({
   data: z.array(z.looseObject({ subscribed_fields: z.array(z.string()).catch([]).default([]) })),
 });
-const Watch = z.object({ former: z.array(z.string()) });
 
 /**
  * The page is subscribed to the app whose token the channel has
- * (https://developers.facebook.com/docs/graph-api/reference/page/subscribed_apps). What it was subscribed to before, for
- * other ends, stays, and is left as it was when the channel ends.
+ * (https://developers.facebook.com/docs/graph-api/reference/page/subscribed_apps). What it is subscribed to for other ends
+ * stays, also when the channel ends.
  */
 export const subscription: SubscriptionCapability<MessengerSettings> = {
   async renew(call) {
     if (!call.settings.subscribe_page) return null;
     const standing = await subscribedFields(call);
-    const kept = Watch.safeParse(call.watch);
-    const former = kept.success ? kept.data.former : standing;
     const wanted = [...new Set([...standing, ...FIELDS])];
     if (wanted.length > standing.length) await subscribe(call, wanted);
-    return { expiresAt: new Date(Date.now() + LOOKED_AT_EVERY_MS), state: { former } };
+    return { expiresAt: new Date(Date.now() + LOOKED_AT_EVERY_MS), state: { fields: wanted } };
   },
 
   async release(call) {
-    const kept = Watch.safeParse(call.watch);
-    const former = kept.success ? kept.data.former : [];
     try {
-      if (former.length > 0) await subscribe(call, former);
+      const others = (await subscribedFields(call)).filter((field) => !OURS.has(field));
+      if (others.length > 0) await subscribe(call, others);
       else await asked(call, await graphRequest(call, 'DELETE', pathOf(call)), z.unknown());
     } catch (error) {
       if (!(error instanceof ProviderFailure) || error.class === 'retry' || error.class === 'wait')

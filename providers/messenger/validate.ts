@@ -8,7 +8,8 @@ const Page = z.looseObject({ id: z.coerce.string(), name: z.string().catch('') }
 
 /**
  * Tries the token by reading the page; then each right by what needs it: pages_manage_metadata by the page's
- * subscriptions, pages_messaging by its conversations.
+ * subscriptions, pages_messaging by its Messenger profile
+ * (https://developers.facebook.com/documentation/business-messaging/messenger-platform/reference/messenger-profile-api).
  */
 export async function validate(call: MessengerCall): Promise<ValidationReport> {
   const problems: ValidationProblem[] = [];
@@ -37,8 +38,7 @@ export async function validate(call: MessengerCall): Promise<ValidationReport> {
   await trying(
     problems,
     async () => {
-      const path = `/${call.settings.page_id}/conversations`;
-      await read(call, path, 'id', z.unknown(), { platform: 'messenger', limit: '1' });
+      await read(call, '/me/messenger_profile', 'greeting', z.unknown());
     },
     'pages_messaging',
   );
@@ -54,10 +54,8 @@ async function read<T>(
   path: string,
   fields: string,
   schema: z.ZodType<T>,
-  more: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const query = { fields, ...more };
-  return asked(call, await graphRequest(call, 'GET', path, { query }), schema);
+  return asked(call, await graphRequest(call, 'GET', path, { query: { fields } }), schema);
 }
 
 async function trying(

@@ -103,6 +103,11 @@ export function eventsOf(call: Call): PageEvent[] {
   });
 }
 
+/** The pages that a call is about, whatever it says of them. */
+export function pagesOf(call: Call): string[] {
+  return call.object === OBJECT ? call.entry.flatMap(({ id: pageId }) => pageId ?? []) : [];
+}
+
 /** An event by itself, in the form of a call: what is stored is what came, and can be read again alone. */
 export function alone({ pageId, raw, isStandby }: PageEvent): Buffer {
   const list = isStandby ? { standby: [raw] } : { messaging: [raw] };

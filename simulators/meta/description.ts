@@ -104,13 +104,7 @@ const messenger = describedByHand(
         name: z.string().optional(),
       }),
     },
-    'GET /{version}/{node}/conversations': {
-      query: z.strictObject({
-        ...withFields.shape,
-        platform: z.enum(['messenger', 'instagram']).optional(),
-        limit: z.string().optional(),
-      }),
-    },
+    'GET /{version}/{node}/messenger_profile': { query: withFields },
     'GET /{version}/{node}': { query: withFields },
   },
 );

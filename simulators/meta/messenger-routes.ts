@@ -70,7 +70,7 @@ export function messengerRoutes(api: Router, parts: MessengerParts): void {
     const shown = found.templates.map((one) => picked(request, one));
     response.json(paged(request, parts.baseUrl(), shown));
   });
-  api.get('/:node/conversations', (request, response) => {
+  api.get('/:node/messenger_profile', (request, response) => {
     const found = page(request, response, 'pages_messaging');
     if (found) response.json({ data: [] });
   });
