@@ -44,8 +44,8 @@ function baseOf(type: string | null): string | null {
 
 /** Pictures, sounds and films may bear another name of their own kind. */
 function isAlike(one: string, other: string): boolean {
-  const kind = (type: string) => type.slice(0, type.indexOf('/'));
-  return kind(one) === kind(other) || one === 'application/octet-stream';
+  const kind = (type: string) => /^(image|audio|video)\//.exec(type)?.[1];
+  return kind(one) !== undefined && kind(one) === kind(other);
 }
 
 function differs(said: string | null, found: string | null): string | null {
