@@ -2,7 +2,12 @@ import { Context } from '@temporalio/activity';
 import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { putBlob } from '../db/queries/blobs.ts';
-import { isRunning, recordChannelState, recordImport } from '../db/queries/channel-state.ts';
+import {
+  answerSyncs,
+  isRunning,
+  recordChannelState,
+  recordImport,
+} from '../db/queries/channel-state.ts';
 import { endWatch } from '../db/queries/channel-watch.ts';
 import { loadChannel, loadChannelOrRemains, type LoadedChannel } from '../db/queries/channels.ts';
 import {
@@ -103,28 +108,41 @@ export function createMailboxSyncActivities(
       return providerErrors(async () => {
         const channel = await load(deps, ref);
         if (channel?.desiredState !== 'running') return { received: 0 };
-        const provider = providerOf(channel, options);
-        const ingest = () => ingestStaged(deps, channel, heartbeat, options.findProvider);
-        let received = await ingest();
-        const again = isChat(provider)
-          ? await fetchMissingFiles(deps, channel, provider, heartbeat, async () => {
-              received += await ingest();
-            })
-          : null;
-        const later = again === null ? {} : { againSeconds: again };
-        await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
-        if (!provider.mailbox) return { received, ...later };
-        const call = await callOf(deps, provider, channel);
-        const oldest = new Oldest();
-        for (const folder of provider.mailbox.folders(call.settings)) {
-          received += await measuredCall(channel.provider, 'sync', () =>
-            syncFolder(deps, channel, provider.mailbox!, call, folder, oldest),
-          );
-        }
-        return { received, ...oldest.told(), ...later };
+        const synced = await syncChannel(deps, channel, options);
+        const { facts, syncRequested, syncAnswered } = channel;
+        if (syncRequested > syncAnswered)
+          await answerSyncs(deps.db, facts.tenantId, facts.id, syncRequested);
+        return synced;
       });
     },
   };
+}
+
+/** What lies here staged, what is still to be fetched, then the mailbox itself. */
+async function syncChannel(
+  deps: Deps,
+  channel: LoadedChannel,
+  options: ProviderOptions,
+): ReturnType<MailboxSyncActivities['syncMailbox']> {
+  const provider = providerOf(channel, options);
+  const ingest = () => ingestStaged(deps, channel, heartbeat, options.findProvider);
+  let received = await ingest();
+  const again = isChat(provider)
+    ? await fetchMissingFiles(deps, channel, provider, heartbeat, async () => {
+        received += await ingest();
+      })
+    : null;
+  const later = again === null ? {} : { againSeconds: again };
+  await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
+  if (!provider.mailbox) return { received, ...later };
+  const call = await callOf(deps, provider, channel);
+  const oldest = new Oldest();
+  for (const folder of provider.mailbox.folders(call.settings)) {
+    received += await measuredCall(channel.provider, 'sync', () =>
+      syncFolder(deps, channel, provider.mailbox!, call, folder, oldest),
+    );
+  }
+  return { received, ...oldest.told(), ...later };
 }
 
 export function createMailboxWaitActivities(

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { sweepUnfinishedBlobs } from '../db/queries/blobs.ts';
 import { sweepCommands } from '../db/queries/commands.ts';
+import { sweepContactLinks } from '../db/queries/contact-links.ts';
 import { sweepEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { sweepIdempotencyKeys } from '../db/queries/idempotency.ts';
 import { sweepStates } from '../db/queries/oauth-states.ts';
@@ -14,7 +15,7 @@ export interface Swept {
 }
 
 export interface SweepActivities {
-  /** Removes what is kept for a day: answers to Idempotency-Keys, applied commands, unfinished uploads, unclaimed states. */
+  /** Removes what is kept for a day: answers to Idempotency-Keys, applied commands, unfinished uploads, unclaimed states and links. */
   sweepAll(): Promise<Swept>;
 }
 
@@ -32,6 +33,7 @@ export function createSweepActivities({ db }: Pick<Deps, 'db'>): SweepActivities
         await sweepUnfinishedBlobs(db, tenantId);
         await sweepEarlyStatuses(db, tenantId);
         await sweepStates(db, tenantId);
+        await sweepContactLinks(db, tenantId);
         commands += await sweepCommands(db, tenantId);
       }
       return { tenants: tenants.length, commands };

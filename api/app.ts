@@ -2,6 +2,7 @@ import express, { type Express } from 'express';
 import helmet from 'helmet';
 import type { ApiDeps } from './deps.ts';
 import { mountIngress } from './ingress/mount.ts';
+import { mountLinks } from './link/mount.ts';
 import { logAccess } from './middleware/access-log.ts';
 import { answerErrors } from './middleware/errors.ts';
 import { giveRequestId } from './middleware/request-id.ts';
@@ -25,6 +26,7 @@ export function createApp(deps: ApiDeps): Express {
   mountService(app, deps, routes);
   mountIngress(app, deps);
   mountOauth(app, deps);
+  mountLinks(app, deps);
   mountRoutes(app, deps, routes);
   app.use((req) => {
     throw new Problem(

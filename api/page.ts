@@ -16,6 +16,9 @@ export const pageQuery = {
   cursor: z.string().optional().meta({ description: '`next_cursor` of the page before.' }),
 };
 
+/** A cursor's place in a list by time: the time and id of the last item. */
+export const placeInTime = z.tuple([z.iso.datetime(), z.string()]);
+
 /** The answer of a list of `item`. */
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.object({

@@ -43,6 +43,8 @@ export interface Database {
     last_error: MaybeJson<{ type: string; detail: string; at: string }>;
     /** Since when it needs an admin; cleared when it watches again, whatever was tried in between. */
     attention_since: MaybeTime;
+    /** Since when it backs off or needs an admin; cleared when it watches again. */
+    trouble_since: MaybeTime;
     import: MaybeJson<{ done: number; total: number }>;
     messages_received: Generated<number>;
     messages_filtered: Generated<number>;
@@ -58,6 +60,8 @@ export interface Database {
     /** When its account's templates are read again; null where they never were. */
     templates_due_at: MaybeTime;
     sync_requested: Generated<number>;
+    /** The latest request that a sync was made for and has ended. */
+    sync_answered: Generated<number>;
     version: Generated<number>;
     created_at: GeneratedTime;
     updated_at: GeneratedTime;
@@ -153,7 +157,25 @@ export interface Database {
     undeliverable: Generated<string[]>;
     /** IANA name; null where it is not known. */
     time_zone: Generated<string | null>;
+    /** The contact that it is one person with, and since when. */
+    merged_into: Generated<string | null>;
+    merged_at: MaybeTime;
     created_at: GeneratedTime;
+  };
+  contact_links: {
+    id: string;
+    tenant_id: string;
+    /** Who stays. */
+    contact_id: string;
+    /** Whose address the link was sent to. */
+    other_id: string;
+    /** Where it was sent, and what it is said to be one with. */
+    address: string;
+    shown_address: string;
+    actor: Json<Actor>;
+    created_at: GeneratedTime;
+    expires_at: Time;
+    used_at: MaybeTime;
   };
   contact_addresses: { tenant_id: string; address: string; contact_id: string };
   teams: {

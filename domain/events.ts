@@ -18,6 +18,7 @@ export const EVENT_TYPES = [
   'message.complained',
   'message.updated',
   'comment.added',
+  'contact.merged',
   'sla.warning',
   'sla.breached',
   'ticket.escalated',

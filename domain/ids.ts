@@ -21,6 +21,7 @@ export const ID_PREFIX = {
   audit: 'aud',
   integration: 'itg',
   scheduledMessage: 'sch',
+  contactLink: 'lnk',
 } as const;
 
 export type IdKind = keyof typeof ID_PREFIX;

@@ -25,6 +25,11 @@ export function isPossiblePhone(number: string): boolean {
   return parsePhoneNumberFromString(number)?.isPossible() ?? false;
 }
 
+/** Whether its country has given out such numbers: more than that it could be one. */
+export function isValidPhone(number: string): boolean {
+  return parsePhoneNumberFromString(number)?.isValid() ?? false;
+}
+
 /**
  * Accounts that were opened before a country changed its mobile numbers keep the former ones: Mexico's with a 1 after
  * the country's code, Brazil's without the 9 after the area's.

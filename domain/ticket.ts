@@ -33,8 +33,15 @@ export const Contact = z
   .object({
     id: z.string(),
     name: z.string().nullable(),
-    addresses: z.array(z.string()),
+    addresses: z.array(z.string()).meta({
+      description: 'Mail in lower case, numbers in E.164, and the ids that chats know them by.',
+      examples: [['ada@example.com', '+4915112345678']],
+    }),
     undeliverable: z.array(z.string()),
+    time_zone: z
+      .string()
+      .nullable()
+      .meta({ description: 'IANA name; null where it is not known.', examples: ['Europe/Berlin'] }),
     created_at: Time,
   })
   .meta({ id: 'Contact' });

@@ -4,9 +4,10 @@ import {
   findContact,
   listContacts,
   updateContact,
-  type ContactRow,
 } from '../../db/queries/contacts.ts';
+import { isTimeZone } from '../../domain/send-time.ts';
 import { Contact } from '../../domain/ticket.ts';
+import { readAddresses, showContact } from '../contacts.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { notFound, Problem } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
@@ -17,11 +18,20 @@ const params = z.object({ id: z.string() });
 const ChangedContact = z
   .strictObject({
     name: z.string().trim().min(1).max(200).nullish(),
+    time_zone: z
+      .string()
+      .refine(isTimeZone, 'is no IANA time zone, such as Europe/Berlin')
+      .nullish()
+      .meta({ examples: ['Europe/Berlin'] }),
     addresses: z
-      .array(z.string().trim().toLowerCase().min(1).max(320))
+      .array(z.string().trim().min(1).max(320))
       .max(100)
       .optional()
-      .meta({ description: 'Replaces those before.' }),
+      .meta({
+        description:
+          'Replaces those before: mail, numbers with their country’s code in any spelling, and ids of chats.',
+        examples: [['ada@example.com', '+49 151 12345678']],
+      }),
   })
   .meta({ id: 'ChangedContact' });
 
@@ -34,12 +44,10 @@ export const contactRoutes: readonly AnyRoute[] = [
     scope: 'contacts:read',
     query: z.object({
       ...pageQuery,
-      q: z
-        .string()
-        .min(1)
-        .max(320)
-        .optional()
-        .meta({ description: 'Part of a name, or the beginning of an address.' }),
+      q: z.string().min(1).max(320).optional().meta({
+        description:
+          'Part of a name, or the beginning of an address; a number in any spelling: `0049 151`, `+49 (151)`, `0151 12345678`.',
+      }),
     }),
     response: pageOf(Contact),
     handler: async ({ deps, tenantId, query }) => {
@@ -48,13 +56,14 @@ export const contactRoutes: readonly AnyRoute[] = [
         limit: query.limit + 1,
         search: query.q,
       });
-      return page(rows, query.limit, show, (row) => row.id);
+      return page(rows, query.limit, showContact, (row) => row.id);
     },
   }),
   route({
     method: 'get',
     path: '/v1/contacts/{id}',
     summary: 'Show a contact',
+    description: 'The id of a contact that was merged shows the one it became.',
     tags,
     scope: 'contacts:read',
     params,
@@ -62,7 +71,7 @@ export const contactRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params }) => {
       const row = await findContact(deps.db, tenantId, params.id);
       if (!row) throw notFound('contact', params.id);
-      return show(row);
+      return showContact(row);
     },
   }),
   route({
@@ -74,21 +83,23 @@ export const contactRoutes: readonly AnyRoute[] = [
     params,
     body: ChangedContact,
     response: Contact,
-    handler: async ({ deps, tenantId, params, body }) => {
-      const row = await updateContact(deps.db, tenantId, params.id, body).catch(refuse);
+    handler: async ({ deps, tenantId, params, body: { addresses: written, ...fields } }) => {
+      const addresses =
+        written && (await readAddresses(deps, tenantId, written, (place) => `/addresses/${place}`));
+      const change = { ...fields, ...(addresses && { addresses }) };
+      const row = await updateContact(deps.db, tenantId, params.id, change).catch(refuse);
       if (!row) throw notFound('contact', params.id);
-      return show(row);
+      return showContact(row);
     },
   }),
 ];
 
-function show(row: ContactRow): z.output<typeof Contact> {
-  return { ...row, created_at: row.created_at.toISOString() };
-}
-
 function refuse(error: unknown): never {
   if (!(error instanceof ContactAddressTaken)) throw error;
-  throw new Problem(409, 'address_taken', `${error.message} Take it away there first.`, {
-    errors: [{ pointer: '/addresses', message: `"${error.address}" is taken` }],
-  });
+  throw new Problem(
+    409,
+    'address_taken',
+    `${error.message} Take it away there first; or, if the two are proven to be one person, merge them (POST /v1/contacts/{id}/merge).`,
+    { errors: [{ pointer: '/addresses', message: `"${error.address}" is taken` }] },
+  );
 }

@@ -8,6 +8,8 @@ import { channelRulesRoutes } from './channel-rules.ts';
 import { channelConnectRoutes } from './channel-connect.ts';
 import { channelTemplateRoutes } from './channel-templates.ts';
 import { channelRoutes } from './channels.ts';
+import { contactMergeRoutes } from './contact-merge.ts';
+import { contactMessageRoutes } from './contact-messages.ts';
 import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
 import { eventRoutes } from './events.ts';
@@ -37,6 +39,8 @@ export const routes: readonly AnyRoute[] = [
   ...agentRoutes,
   ...calendarRoutes,
   ...contactRoutes,
+  ...contactMergeRoutes,
+  ...contactMessageRoutes,
   ...setAsideRoutes,
   ...filteredRoutes,
   ...slaPolicyRoutes,

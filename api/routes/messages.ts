@@ -1,11 +1,14 @@
 import { z } from 'zod';
-import { findSourceBlob, listMessages, showMessage } from '../../db/queries/messages.ts';
+import { listMessages } from '../../db/queries/inbox.ts';
+import { findSourceBlob, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { messageConversation } from '../channels/conversation.ts';
+import { currentContact } from '../contacts.ts';
+import { FailingAccount, failingAccounts } from '../failing-accounts.ts';
 import { syncFirst } from '../fresh.ts';
 import { NewReply, payloadOf } from '../message-input.ts';
-import { flag, listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
+import { flag, listOf, page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
 import { conflict, notFound } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { storedBytes } from '../stored-bytes.ts';
@@ -19,6 +22,9 @@ export const messageRoutes: readonly AnyRoute[] = [
     method: 'get',
     path: '/v1/messages',
     summary: 'List messages of every channel, newest first',
+    description:
+      'All accounts and channels merged by the messages’ own time. An account in trouble hides nothing of the others: ' +
+      '`accounts` names it beside what there is.',
     tags,
     scope: 'messages:read',
     query: z.object({
@@ -26,37 +32,50 @@ export const messageRoutes: readonly AnyRoute[] = [
       channel: z.string().optional().meta({ description: 'A provider’s name.' }),
       account_id: z.string().optional().meta({ description: 'A channel.' }),
       ticket_id: z.string().optional(),
+      contact_id: z.string().optional().meta({ description: 'As GET /v1/contacts/{id}/messages.' }),
       source_id: z.string().optional(),
       status: listOf(MessageStatus).optional(),
       direction: Direction.optional(),
-      since: z.iso.datetime({ offset: true }).optional(),
-      until: z.iso.datetime({ offset: true }).optional(),
+      since: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .meta({ description: 'By the message’s own time, included.' }),
+      until: z.iso
+        .datetime({ offset: true })
+        .optional()
+        .meta({ description: 'By the message’s own time, not included.' }),
       fresh: flag.optional().meta({
         description:
           'Syncs the running channels first, and waits for what they bring: at most ten seconds.',
       }),
     }),
-    response: pageOf(Message),
+    response: pageOf(Message).extend({
+      accounts: z.array(FailingAccount).meta({
+        description:
+          'Of the channels asked for those that back off, need attention, or could not be synced in time.',
+      }),
+    }),
     handler: async ({ deps, tenantId, query: { limit, cursor, fresh, ...filter }, signal }) => {
-      const last = readCursor(cursor, z.string());
-      if (fresh)
-        await syncFirst(
-          deps,
-          tenantId,
-          { channelId: filter.account_id, provider: filter.channel },
-          signal,
-        );
-      const rows = await listMessages(deps.db, tenantId, filter, {
-        after: last === null ? null : ['', last],
-        limit: limit + 1,
-        order: 'desc',
-      });
-      return page(
-        rows,
-        limit,
-        (message) => message,
-        ({ id }) => id,
+      const after = readCursor(cursor, placeInTime);
+      const channels = { channelId: filter.account_id, provider: filter.channel };
+      const synced = fresh ? await syncFirst(deps, tenantId, channels, signal) : null;
+      const contactId =
+        filter.contact_id && (await currentContact(deps, tenantId, filter.contact_id));
+      const rows = await listMessages(
+        deps.db,
+        tenantId,
+        { ...filter, contact_id: contactId },
+        { after, limit: limit + 1, order: 'desc' },
       );
+      return {
+        ...page(
+          rows,
+          limit,
+          (message) => message,
+          ({ timestamp, id }) => [timestamp, id],
+        ),
+        accounts: await failingAccounts(deps, tenantId, channels, synced),
+      };
     },
   }),
   route({
@@ -95,7 +114,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     path: '/v1/messages/{id}/reply',
     summary: 'Answer a message',
     description:
-      'As an answer on its ticket; `channel` or `account_id` sends it by another channel.',
+      'As an answer on its ticket, by the channel and account that the message came or went by; `channel` or `account_id` sends it by another.',
     tags,
     scope: 'tickets:write',
     params,

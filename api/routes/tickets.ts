@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { listMessages } from '../../db/queries/messages.ts';
+import { listMessages } from '../../db/queries/inbox.ts';
 import { listTickets, showTicket } from '../../db/queries/ticket-list.ts';
 import { listTimeline } from '../../db/queries/timeline.ts';
 import { EventType } from '../../domain/events.ts';

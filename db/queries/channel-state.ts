@@ -50,7 +50,12 @@ export async function recordChannelState(
         ...(report.error
           ? { last_error: JSON.stringify({ ...report.error, at: new Date() }) }
           : {}),
-        ...(report.state === 'watching' ? { import: null, attention_since: null } : {}),
+        ...(report.state === 'watching'
+          ? { import: null, attention_since: null, trouble_since: null }
+          : {}),
+        ...(report.state === 'needs_attention' || report.state === 'backing_off'
+          ? { trouble_since: sql<Date>`coalesce(trouble_since, now())` }
+          : {}),
         ...(report.state === 'needs_attention'
           ? { attention_since: sql<Date>`coalesce(attention_since, now())` }
           : {}),
@@ -104,4 +109,21 @@ export async function isRunning(tx: Tx, channelId: ChannelId): Promise<boolean> 
     .where('id', '=', channelId)
     .executeTakeFirst();
   return row?.desired_state === 'running';
+}
+
+/** A sync has ended that began when this many had been asked for; whoever waits for it sees that. */
+export async function answerSyncs(
+  db: Db,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  requested: number,
+): Promise<void> {
+  await inTenant(db, tenantId, (tx) =>
+    tx
+      .updateTable('channels')
+      .set({ sync_answered: requested })
+      .where('id', '=', channelId)
+      .where('sync_answered', '<', requested)
+      .execute(),
+  );
 }

@@ -37,6 +37,7 @@ export interface LoadedChannel {
   readonly desiredState: DesiredState;
   readonly state: string;
   readonly syncRequested: number;
+  readonly syncAnswered: number;
   readonly version: number;
 }
 
@@ -85,6 +86,7 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
     desiredState: row.desired_state,
     state: row.state,
     syncRequested: row.sync_requested,
+    syncAnswered: row.sync_answered,
     version: row.version,
   };
 }

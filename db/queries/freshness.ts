@@ -1,44 +1,29 @@
+import { sql } from 'kysely';
 import { inTenant, type Db } from '../connection.ts';
 import type { TenantId } from '../../domain/ids.ts';
 
 export interface Freshness {
-  /** Rises with every sync that begins. */
-  readonly syncs: number;
+  readonly id: string;
+  /** The latest request for a sync that has been answered by one. */
+  readonly answered: number;
   /** What came in but is not ingested yet. */
   readonly staged: number;
-  readonly received: number;
+  /** When its latest failure was, as the mailbox says. */
+  readonly failedAt: string | null;
 }
 
-/** How far the syncs of these channels are. */
+/** How far the syncs of these channels are, one of each. */
 export async function readFreshness(
   db: Db,
   tenantId: TenantId,
   channelIds: readonly string[],
-): Promise<Freshness> {
-  if (channelIds.length === 0) return { syncs: 0, staged: 0, received: 0 };
+): Promise<Freshness[]> {
+  if (channelIds.length === 0) return [];
   return inTenant(db, tenantId, async (tx) => {
-    const cursors = await tx
-      .selectFrom('channel_cursors')
-      .select((eb) => eb.fn.coalesce(eb.fn.sum<string>('fence'), eb.lit(0)).as('syncs'))
-      .where('channel_id', 'in', [...channelIds])
-      .executeTakeFirstOrThrow();
-    const { staged } = await tx
-      .selectFrom('sources')
-      .select((eb) => eb.fn.countAll<number>().as('staged'))
-      .where('channel_id', 'in', [...channelIds])
-      .where('status', '=', 'staged')
-      .executeTakeFirstOrThrow();
-    const channels = await tx
-      .selectFrom('channels')
-      .select((eb) =>
-        eb.fn.coalesce(eb.fn.sum<string>('messages_received'), eb.lit(0)).as('received'),
-      )
-      .where('id', 'in', [...channelIds])
-      .executeTakeFirstOrThrow();
-    return {
-      syncs: Number(cursors.syncs),
-      staged,
-      received: Number(channels.received),
-    };
+    const { rows } = await sql<Freshness>`
+      select c.id, c.sync_answered as answered, c.last_error->>'at' as "failedAt",
+             (select count(*) from sources where channel_id = c.id and status = 'staged') as staged
+        from channels c where c.id = any(${channelIds})`.execute(tx);
+    return rows;
   });
 }

@@ -1,4 +1,3 @@
-import { sql } from 'kysely';
 import type { MessageId, TicketId } from '../../domain/ids.ts';
 import { isFresh, loopReason } from '../../domain/loop-guard.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
@@ -27,6 +26,7 @@ import { storeMessages } from './ingest-messages.ts';
 import { queueNotices } from './ingest-notices.ts';
 import { inThreadOrder, placeAll } from './ingest-places.ts';
 import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-sources.ts';
+import { lockIngestion } from './ingestion-lock.ts';
 import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
 import { assignableTargets, type RuleTargets } from './rule-targets.ts';
@@ -66,10 +66,7 @@ export async function ingestBatch(
   const pending = new Pending(channel.tenantId);
   const filtered: Filtered['by'][] = [];
   const messages = await inTenant(db, channel.tenantId, async (tx) => {
-    // One ingestion at a time per tenant: two halves of a thread never make two tickets.
-    await sql`select pg_advisory_xact_lock(hashtext('ingest'), hashtext(${channel.tenantId}))`.execute(
-      tx,
-    );
+    await lockIngestion(tx, channel.tenantId);
     const ingestion = new Ingestion(tx, pending, channel, keys);
     const stored = await ingestion.run(batch);
     filtered.push(...ingestion.filtered);

@@ -1,4 +1,4 @@
-import { sql, type Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Message, MessageAttachment } from '../../domain/message.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
@@ -141,58 +141,6 @@ export async function showMessage(db: Db, tenantId: TenantId, id: string): Promi
   return inTenant(db, tenantId, async (tx) => {
     const row = await findMessage(tx, id);
     return row && (await presentMessages(tx, [row]))[0]!;
-  });
-}
-
-export interface MessageFilter {
-  readonly channel?: string;
-  readonly account_id?: string;
-  readonly ticket_id?: string;
-  readonly source_id?: string;
-  readonly status?: readonly string[];
-  readonly direction?: string;
-  readonly since?: string;
-  readonly until?: string;
-}
-
-/**
- * Messages newest first, or oldest first for a conversation (`order: 'asc'`, by the sender's time).
- * @param after place of the last one shown.
- */
-export async function listMessages(
-  db: Db,
-  tenantId: TenantId,
-  filter: MessageFilter,
-  page: { after: readonly [string, string] | null; limit: number; order: 'asc' | 'desc' },
-): Promise<Message[]> {
-  return inTenant(db, tenantId, async (tx) => {
-    let query = tx.selectFrom('messages').select(MESSAGE_COLUMNS).where('tenant_id', '=', tenantId);
-    if (filter.channel) {
-      query = query.where('channel_id', 'in', (eb) =>
-        eb
-          .selectFrom('channels')
-          .select('id')
-          .where('tenant_id', '=', tenantId)
-          .where('provider', '=', filter.channel!),
-      );
-    }
-    if (filter.account_id) query = query.where('channel_id', '=', filter.account_id);
-    if (filter.ticket_id) query = query.where('ticket_id', '=', filter.ticket_id);
-    if (filter.source_id) query = query.where('source_id', '=', filter.source_id);
-    if (filter.status?.length) query = query.where('status', 'in', [...filter.status]);
-    if (filter.direction)
-      query = query.where('direction', '=', filter.direction as MessageRow['direction']);
-    if (filter.since) query = query.where('received_at', '>=', new Date(filter.since));
-    if (filter.until) query = query.where('received_at', '<', new Date(filter.until));
-    const { after, order, limit } = page;
-    if (after && order === 'asc')
-      query = query.where(
-        sql<boolean>`(timestamp, id) > (${after[0]}::timestamptz, ${after[1]}::text)`,
-      );
-    if (after && order === 'desc') query = query.where('id', '<', after[1]);
-    query =
-      order === 'asc' ? query.orderBy('timestamp').orderBy('id') : query.orderBy('id', 'desc');
-    return presentMessages(tx, await query.limit(limit).execute());
   });
 }
 

@@ -70,7 +70,7 @@ export async function loadContacts(tx: Tx, ids: readonly string[]): Promise<Map<
   const rows = await tx
     .selectFrom('contacts')
     .leftJoin('contact_addresses', 'contact_addresses.contact_id', 'contacts.id')
-    .select(['id', 'name', 'undeliverable', 'created_at', 'address'])
+    .select(['id', 'name', 'undeliverable', 'time_zone', 'created_at', 'address'])
     .where('id', 'in', wanted)
     .orderBy('address')
     .execute();
@@ -82,6 +82,7 @@ export async function loadContacts(tx: Tx, ids: readonly string[]): Promise<Map<
         name: group[0]!.name,
         addresses: group.flatMap(({ address }) => address ?? []),
         undeliverable: group[0]!.undeliverable,
+        time_zone: group[0]!.time_zone,
         created_at: group[0]!.created_at.toISOString(),
       },
     ]),
