@@ -18,6 +18,8 @@ that it makes are removed at its end; the ticket stays, resolved.
 
   -- --channels   every mail channel instead: ten doors, each against its vendor's simulator on this
                   machine: a mail with 10 MiB, its duplicate, tampered calls, the answer, its bounce; one table
+  -- --chat       WhatsApp and Messenger instead, against Meta's simulator on this machine: text and a picture
+                  in, answers out with their receipts, and what may be said after a shortened window
   -- --help       this text
 
 It finds the product by POSTROOM_HOME.
@@ -28,7 +30,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const unknown = args.find((arg) => arg !== '--channels');
+  const unknown = args.find((arg) => arg !== '--channels' && arg !== '--chat');
   if (unknown !== undefined) {
     process.stderr.write(
       `Unknown option ${unknown}; \`npm run demo -- --help\` says what there is.\n`,
@@ -38,7 +40,7 @@ async function main(args: readonly string[]): Promise<number> {
   const cleanUp = new CleanUp();
   const given = new AbortController();
   void stopRequest().then(() => given.abort(new Error('Given up.')));
-  const fault = await play(cleanUp, given.signal, args.includes('--channels')).then(
+  const fault = await play(cleanUp, given.signal, args).then(
     () => null,
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   );
@@ -50,7 +52,7 @@ async function main(args: readonly string[]): Promise<number> {
   return 0;
 }
 
-async function play(cleanUp: CleanUp, signal: AbortSignal, isOfChannels: boolean): Promise<void> {
+async function play(cleanUp: CleanUp, signal: AbortSignal, args: readonly string[]): Promise<void> {
   const { home } = loadConfig();
   const running = readRunningState(home);
   if (running === null)
@@ -63,7 +65,7 @@ async function play(cleanUp: CleanUp, signal: AbortSignal, isOfChannels: boolean
   cleanUp.add(`API key ${id}`, () => api.delete(`/v1/api-keys/${id}`));
   const terminal = terminalOf(process.stdout);
   process.stdout.write(`Postroom's demo, on ${running.apiUrl}\n`);
-  if (isOfChannels) {
+  if (args.includes('--channels')) {
     // Loaded when it is asked for: the vendors' simulators are of the development's packages.
     const { playChannels } = await import('./demo/channels/play.ts');
     const failed = await playChannels({ api, cleanUp, signal });
@@ -71,6 +73,10 @@ async function play(cleanUp: CleanUp, signal: AbortSignal, isOfChannels: boolean
     return;
   }
   const context = { running, api, terminal, cleanUp, signal };
+  if (args.includes('--chat')) {
+    const { playChat } = await import('./demo/chat/play.ts');
+    return playChat(context);
+  }
   await tell(context, await setStage(context));
 }
 

@@ -7,6 +7,8 @@ export interface Api {
   post<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T>;
   patch<T>(path: string, body: unknown, answer: z.ZodType<T>): Promise<T>;
   delete(path: string): Promise<void>;
+  /** A POST that is to be refused: how it was, in the API's words. @throws StepFailed where it was taken */
+  refused(path: string, body: unknown): Promise<{ status: number; detail: string }>;
 }
 
 const PATIENCE_MS = 30_000;
@@ -18,13 +20,15 @@ const Problem = z.object({
 });
 
 export function apiOf(url: string, key: string): Api {
-  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
-    const response = await fetch(url + path, {
+  const ask = (method: string, path: string, body?: unknown) =>
+    fetch(url + path, {
       method,
       headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
+  const call = async (method: string, path: string, body?: unknown): Promise<unknown> => {
+    const response = await ask(method, path, body);
     const text = await response.text();
     if (!response.ok)
       throw new StepFailed(`${method} ${path} answered ${response.status}: ${reasonOf(text)}`);
@@ -35,6 +39,13 @@ export function apiOf(url: string, key: string): Api {
     post: async (path, body, answer) => answer.parse(await call('POST', path, body)),
     patch: async (path, body, answer) => answer.parse(await call('PATCH', path, body)),
     delete: async (path) => void (await call('DELETE', path)),
+    async refused(path, body) {
+      const response = await ask('POST', path, body);
+      const text = await response.text();
+      if (response.ok)
+        throw new StepFailed(`POST ${path} was taken, and should have been refused.`);
+      return { status: response.status, detail: reasonOf(text) };
+    },
   };
 }
 
