@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { TenantId } from '../domain/ids.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { currentTraceparent } from '../telemetry/trace.ts';
+import { PreparedStatements } from './prepared.ts';
 import type { Database } from './schema.ts';
 import { openingWith, TenantDialect } from './tenant-dialect.ts';
 
@@ -44,7 +45,11 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
   pool.on('error', lost);
   // The pool hears only of its idle clients: one that is lost inside a transaction, between two statements, would
   // end the process. Its next statement fails, and so the transaction does.
-  pool.on('connect', (client) => client.on('error', lost));
+  const prepared = new PreparedStatements();
+  pool.on('connect', (client) => {
+    client.on('error', lost);
+    prepared.watch(client);
+  });
   return new Kysely<Database>({ dialect: new TenantDialect({ pool }) });
 }
 
