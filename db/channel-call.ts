@@ -10,6 +10,7 @@ import { StoredLimits } from './account-limits.ts';
 import { StoredTokens } from './account-tokens.ts';
 import type { Db } from './connection.ts';
 import type { LoadedChannel } from './queries/channels.ts';
+import { accountSharers } from './queries/account-sharers.ts';
 import { knownProviderIds } from './queries/sources.ts';
 
 export interface ChannelCallDeps {
@@ -46,6 +47,7 @@ export async function storedChannelCall(
     heartbeat,
     maxBytes: deps.config.smtp.maxBytes,
     known: (ids) => knownProviderIds(deps.db, tenantId, id, ids),
+    sharers: () => accountSharers(deps.db, { ...channel, id }),
     tokens: new StoredTokens({ ...deps, signal, heartbeat: beat }, { tenantId, id }),
     limits: new StoredLimits({ ...deps, signal, heartbeat: beat }, { tenantId, account }),
     watch: channel.watch,

@@ -9,7 +9,10 @@ import type {
 /** Per request to a provider, unless the channel's `timeout_seconds` says otherwise. */
 const REQUEST_TIMEOUT_MS = 30_000;
 
-type Ways = Pick<ProviderCall<unknown>, 'network' | 'log' | 'signal' | 'maxBytes' | 'known'>;
+type Ways = Pick<
+  ProviderCall<unknown>,
+  'network' | 'log' | 'signal' | 'maxBytes' | 'known' | 'sharers'
+>;
 
 export interface CallParts extends Ways {
   readonly channel: { readonly facts: ChannelFacts; readonly settings: unknown };
@@ -35,6 +38,7 @@ export function createCall<Settings>(
     signal,
     maxBytes,
     known,
+    sharers,
     heartbeat = () => {},
     tokens = passingTokens(),
     limits = noLimits,
@@ -53,6 +57,7 @@ export function createCall<Settings>(
     timeoutMs: requestTimeoutMs(settings),
     maxBytes,
     known,
+    sharers,
     tokens,
     limits,
     watch,

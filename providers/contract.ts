@@ -88,6 +88,11 @@ export interface ProviderCall<Settings> {
   readonly maxBytes?: number;
   /** Which of these provider message ids the channel has stored already. Left out where nothing is stored. */
   readonly known?: (providerMessageIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  /**
+   * Settings, without secrets and as they were written, of other channels that read the same account: some vendors have
+   * one push subscription for all of them. Left out where nothing is stored.
+   */
+  readonly sharers?: () => Promise<readonly unknown[]>;
   /** Tokens of the channel's account, sealed at rest and shared by all workers. */
   readonly tokens: AccountTokens;
   /** What all workers together may ask of the account. */

@@ -16,6 +16,8 @@ const SYSTEM_LABELS = new Set([
   'CATEGORY_FORUMS',
 ]);
 
+export const LABEL_MISSING = 'gmail.label_missing';
+
 /** What no customer sent, or nobody wants: whatever else such a mail is labelled with. */
 const LEFT_OUT = ['DRAFT', 'SENT', 'SPAM', 'TRASH', 'CHAT'];
 
@@ -57,7 +59,7 @@ export async function labelFilter(call: GmailCall, ask: Ask): Promise<LabelFilte
   const missing = wanted.filter((label) => !labels.some(matches(label)));
   if (missing.length > 0)
     throw new ProviderFailure({
-      code: 'gmail.label_missing',
+      code: LABEL_MISSING,
       class: 'give_up',
       message: `There is no label "${missing.join('", "')}" in this Gmail account. Choose another, or make it there.`,
     });

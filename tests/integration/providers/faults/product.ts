@@ -28,13 +28,10 @@ export interface FaultChannel {
 }
 
 export interface Product {
-  channel(provider: string, settings: object): Promise<FaultChannel>;
-  /** The API, as an admin of the channels' tenant. @throws where it refuses */
-  call(
-    method: string,
-    path: string,
-    body?: unknown,
-  ): Promise<{ readonly [field: string]: unknown }>;
+  /** @param address default one of the provider's name */
+  channel(provider: string, settings: object, address?: string): Promise<FaultChannel>;
+  /** What is kept of a channel's push subscription, also once it is deleted. */
+  watchOf(channelId: string): Promise<unknown>;
   /** A call of the API, by its path. @throws Error where it is refused */
   call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
   stop(): Promise<void>;
@@ -75,8 +72,16 @@ export async function startProduct(): Promise<Product> {
 
   return {
     call,
-    async channel(provider, settings) {
-      const address = `support-${provider}@example.test`;
+    watchOf: (id) =>
+      inTenant(deps.db, tenantId, async (tx) => {
+        const { watch } = await tx
+          .selectFrom('channels')
+          .select('watch')
+          .where('id', '=', id)
+          .executeTakeFirstOrThrow();
+        return watch;
+      }),
+    async channel(provider, settings, address = `support-${provider}@example.test`) {
       const made = await call('POST', '/v1/channels', {
         provider,
         name: provider,
