@@ -8,6 +8,7 @@ import { graphRequest, whatsappFailure, whatsappVendor, type WhatsAppCall } from
 import { kindOf, upload, type UploadedFile } from './files.ts';
 import { interactiveBody } from './interactive.ts';
 import { IS_OFF } from './manifest.ts';
+import { recipientOf } from './recipient.ts';
 import { templateBody } from './template-body.ts';
 import { unfit } from './limits.ts';
 
@@ -40,7 +41,7 @@ export async function send(
   const json = {
     messaging_product: 'whatsapp',
     recipient_type: 'individual',
-    ...recipientOf(message),
+    ...recipientOf(message.chat?.conversation.address ?? message.to[0]?.address ?? ''),
     ...(message.chat?.quotes != null && { context: { message_id: message.chat.quotes } }),
     ...contentOf(message, file),
     biz_opaque_callback_data: ownMark(message).slice(0, MOST_MARK),
@@ -65,12 +66,6 @@ const MOST_MARK = 512;
 
 function hasWords({ text, chat }: OutgoingMessage): boolean {
   return text !== '' || chat?.interactive != null;
-}
-
-/** A number, or the id that stands for somebody who keeps it to himself. */
-function recipientOf({ chat, to }: OutgoingMessage): object {
-  const address = chat?.conversation.address ?? to[0]?.address ?? '';
-  return /^[A-Z]{2}\./.test(address) ? { recipient: address } : { to: address };
 }
 
 function contentOf({ text, chat }: OutgoingMessage, file: UploadedFile | undefined): object {

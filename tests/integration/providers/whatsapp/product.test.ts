@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import type { WhatsAppPerson } from '../../../../simulators/meta/customers.ts';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SentChat, SimNumber } from '../../../../simulators/meta/world.ts';
 import { eventually } from '../../../harness/index.ts';
@@ -72,9 +73,9 @@ const byId = async (id: unknown) =>
   (await product.call('GET', `/v1/messages/${String(id)}`)) as unknown as Shown;
 const ada = { phone: CUSTOMER, name: 'Ada Lovelace' };
 
-/** The customer writes to the shop. @returns the message once it is on its ticket */
-async function question(text: string): Promise<Shown> {
-  const wamid = meta.writes(shop, ada, { text });
+/** A customer writes to the shop. @returns the message once it is on its ticket */
+async function question(text: string, from: WhatsAppPerson = ada): Promise<Shown> {
+  const wamid = meta.writes(shop, from, { text });
   await eventually(async () => expect(await messageOf(shopChannel, wamid)).toBeDefined(), WAIT_MS);
   return messageOf(shopChannel, wamid);
 }
@@ -190,6 +191,39 @@ it('shows what was written beside us, and a reaction as a mark', async () => {
     expect(JSON.stringify(await byId(id))).toContain('👍');
   }, WAIT_MS);
   expect(await messagesOf(shopChannel)).toHaveLength(before);
+});
+
+it('sends a template where the window has ended, and nothing else', async () => {
+  const channel = `/v1/channels/${shopChannel.id}`;
+  await product.call('POST', `${channel}/templates:sync`);
+  await product.call('PATCH', channel, { settings: { window_seconds: 1 } });
+  const asked = await question('Still there?', { phone: BOB });
+  // An answer within the second is let through.
+  await eventually(async () => {
+    await expect(reply(asked, { text: 'Yes.' })).rejects.toThrow(/422.*window_closed/);
+  }, WAIT_MS);
+  const template = { name: 'ticket_update', language: 'de', values: { 1: 'Ada', 2: '#7' } };
+  await expect(reply(asked, { template: { ...template, values: { 1: 'Ada' } } })).rejects.toThrow(
+    /422.*body\.2/,
+  );
+  const { id } = await reply(asked, { template });
+  await eventually(async () => {
+    expect(marked(id)?.body).toMatchObject({
+      type: 'template',
+      template: { name: 'ticket_update' },
+    });
+    expect(await byId(id)).toMatchObject({
+      status: 'delivered',
+      content: 'Hallo Ada, zu Ihrer Anfrage #7 gibt es Neues.',
+    });
+  }, WAIT_MS);
+  await product.call('PATCH', channel, { settings: { window_seconds: 86_400 } });
+});
+
+it('shows the customer that a message was read', async () => {
+  const asked = await question('Did you see this?');
+  await product.call('POST', `/v1/messages/${asked.id}/read`);
+  await eventually(() => expect(shop.marked).toContain(asked.provider_message_id), WAIT_MS);
 });
 
 it('names a token that has expired, and goes on with a good one', async () => {
