@@ -27,16 +27,7 @@ const COLUMNS = [
   'opted_at',
 ] as const;
 
-/** @param address E.164 or page-scoped id, as the channel's messages have it */
-export async function findConversation(
-  tx: Tx,
-  channelId: string,
-  address: string,
-): Promise<Conversation | null> {
-  const [found] = await conversationsAt(tx, channelId, [address]);
-  return found ?? null;
-}
-
+/** @param addresses E.164 or page-scoped ids, as the channel's messages have them */
 export async function conversationsAt(
   tx: Tx,
   channelId: string,
