@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { namedMessages } from './chat-index.ts';
+import { applyEarlyStatuses } from './delivery-statuses.ts';
 import { mayWait, type IngestContext } from './ingest-context.ts';
 import type { Item } from './ingest-item.ts';
 import { settleSources } from './ingest-sources.ts';
@@ -106,7 +107,8 @@ async function adopt({ tx, pending }: IngestContext, { item, id, open }: OwnEcho
     .executeTakeFirst();
   if (!row || !ticket) return;
   const [message] = await presentMessages(tx, [row]);
-  await recordTicketEvents(tx, pending, [
+  const [after] = await recordTicketEvents(tx, pending, [
     { ticket, events: [{ type: 'message.sent', data: { message } }] },
   ]);
+  await applyEarlyStatuses(tx, pending, row, after!);
 }

@@ -13,7 +13,10 @@ export function isMark(status: DeliveryStatus): status is ReceiptMark {
   return 'sentTo' in status.of;
 }
 
-/** Messages of ours to the person that a mark speaks of; the conversation leads to their tickets. */
+/**
+ * Messages of ours to the person that a mark speaks of; the conversation leads to their tickets. Of one that nobody knows
+ * to have arrived it says nothing: who reads what came before has not read it.
+ */
 export async function messagesUntil(
   tx: Tx,
   channelId: ChannelId,
@@ -27,7 +30,7 @@ export async function messagesUntil(
               union select c.ticket_id)
      where c.channel_id = ${channelId} and c.address = ${sentTo}
        and m.channel_id = c.channel_id and m.direction = 'outbound'
-       and m.status in ('accepted', 'uncertain', 'sent', 'delivered')
+       and m.status in ('accepted', 'sent', 'delivered')
        and m.body->'to'->0->>'address' = c.address
        and coalesce(m.transmitted_at, m.timestamp) <= ${until}`.execute(tx);
   return rows;

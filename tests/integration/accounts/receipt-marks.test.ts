@@ -156,3 +156,13 @@ test('a mark of before a message was sent says nothing of it', async () => {
 test('a mark of somebody who was never written to changes nothing', async () => {
   await expect(mark('9999', 'read', await now())).resolves.toBeUndefined();
 });
+
+test('of a message that may not have arrived a mark says nothing', async () => {
+  const ada = await conversation();
+  const id = await send(ada);
+  await inTenant(api.db, seed.tenantId, (tx) =>
+    tx.updateTable('messages').set({ status: 'uncertain' }).where('id', '=', id).execute(),
+  );
+  await mark(ada.person, 'read', await now());
+  expect(await statusOf(id)).toBe('uncertain');
+});

@@ -121,6 +121,24 @@ it('answers in the conversation, and shows how far the answer came', async () =>
   expect(outbound).toHaveLength(1);
 });
 
+it('is in no doubt of an answer whose receipt was lost, once its echo comes', async () => {
+  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  meta.faults.failNext({ kind: 'lost_answer', match: /^POST .*\/messages/ });
+  const path = `/v1/messages/${question!.id}/reply`;
+  const { id } = await product.call('POST', path, { text: 'Tomorrow.' });
+  await eventually(async () => {
+    expect(await product.call('GET', `/v1/messages/${String(id)}`)).toMatchObject({
+      status: 'delivered',
+      provider_message_id: shop.sent.at(-1)!.id,
+    });
+  }, WAIT_MS);
+  expect(shop.sent).toHaveLength(2);
+  meta.reports.report(shop, shop.sent[1]!, 'read');
+  await eventually(async () => {
+    expect(await messageOf(shopChannel, shop.sent[1]!.id)).toMatchObject({ id, status: 'read' });
+  }, WAIT_MS);
+});
+
 it('shows what the page’s own inbox answered, once', async () => {
   const [question] = (await messagesOf(clubChannel)).filter(
     ({ direction }) => direction === 'inbound',
