@@ -207,7 +207,8 @@ async function store(
   { autoresponder }: CompiledRules,
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
-  const { facts, provider } = channel;
+  const { facts, provider, settings } = channel;
+  const { sender, chat } = findProvider(provider) ?? {};
   const { pending, messages, filtered } = await ingestBatch(
     deps.db,
     deps.keys,
@@ -216,9 +217,10 @@ async function store(
       id: facts.id,
       provider,
       name: facts.name,
-      canSend: findProvider(provider)?.sender !== undefined,
+      canSend: sender !== undefined,
       address: facts.address,
       autoresponder,
+      ...(chat && { telling: { chat, settings } }),
     },
     parsed,
   );

@@ -5,6 +5,7 @@ import type { ParsedMail } from '../../domain/mail/parse.ts';
 import type { Message } from '../../domain/message.ts';
 import type { Verdict } from '../../domain/rules/evaluate.ts';
 import type { Autoresponder } from '../../domain/rules/schema.ts';
+import type { ChatCapability } from '../../providers/contract.ts';
 import type { StoredBlob } from './blobs.ts';
 
 /** A stored source and what its parser made of it. */
@@ -66,6 +67,8 @@ export interface IngestingChannel {
   readonly address?: string | null;
   /** Tells whoever begins a ticket that it has come. */
   readonly autoresponder?: Autoresponder | null;
+  /** Only of a chat: what it can do, and the settings that say what its customers are told. */
+  readonly telling?: { readonly chat: ChatCapability<unknown>; readonly settings: unknown };
 }
 
 /** A source under ingestion, with the id its message gets. */

@@ -3,6 +3,7 @@ import { isFresh } from '../../domain/loop-guard.ts';
 import { autoreplyRecipient, whyNoAutoreply } from '../../domain/rules/autoresponder.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import type { Tx } from '../connection.ts';
+import { tellOfUpdate } from '../ticket-updates.ts';
 import { queueAutoReplies, type Answerable } from './auto-replies.ts';
 import { isAutomatic, type IngestingChannel, type Placed } from './ingest-item.ts';
 import { addressKey } from './known-contacts.ts';
@@ -33,7 +34,38 @@ export async function queueNotices(
   const key = keys.derive(THREAD_KEY);
   const oversize = await tellOfOversize(tx, channel, key, stored);
   const received = await tellOfReceipt(tx, channel, key, stored);
-  return new Set([...oversize, ...received]);
+  const updated = await tellOfUpdates(tx, channel, stored);
+  return new Set([...oversize, ...received, ...updated]);
+}
+
+/** On a chat, where its settings say so: that a request has come in, or is open again. */
+async function tellOfUpdates(
+  tx: Tx,
+  { telling, ...channel }: IngestingChannel,
+  { created, placed, index, loops, now }: Stored,
+): Promise<Set<string>> {
+  const told = new Set<string>();
+  if (!telling) return told;
+  const { tenantId, id, provider, name, address = null } = channel;
+  const place = {
+    tx,
+    tenantId,
+    channel: { id, provider, name, address, settings: telling.settings },
+    chat: telling.chat,
+    actor: { type: 'ingestion', id } as const,
+    now,
+  };
+  const begun = new Map(created.map((row) => [row.id, row]));
+  for (const { item, ticketId, effect } of placed) {
+    if (ticketId === null || told.has(ticketId) || isAutomatic(item) || loops.has(ticketId))
+      continue;
+    if (!isFresh(item.mail.message.timestamp, now)) continue;
+    const update = effect === 'create' ? 'ticket.created' : 'ticket.reopened';
+    const ticket = effect === 'create' ? begun.get(ticketId) : index.ticket(ticketId);
+    if (!ticket || ticket.muted || (effect !== 'create' && effect !== 'reopen')) continue;
+    if (await tellOfUpdate(place, { ...ticket, status: 'open' }, update)) told.add(ticketId);
+  }
+  return told;
 }
 
 async function tellOfOversize(
