@@ -160,6 +160,8 @@ export interface ValidationReport {
   readonly ok: boolean;
   readonly problems: readonly ValidationProblem[];
   readonly warnings: readonly string[];
+  /** What the vendor tells of the account, in plain words. */
+  readonly facts?: readonly string[];
 }
 
 export interface ValidationProblem {

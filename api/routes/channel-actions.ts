@@ -28,6 +28,7 @@ const Report = z
       }),
     ),
     warnings: z.array(z.string()),
+    facts: z.array(z.string()).meta({ description: 'What the vendor tells of the account.' }),
   })
   .meta({ id: 'ValidationReport' });
 
@@ -45,6 +46,7 @@ export const channelActionRoutes: readonly AnyRoute[] = [
         ok: report.ok,
         problems: report.problems.map((problem) => ({ ...problem })),
         warnings: [...report.warnings],
+        facts: [...(report.facts ?? [])],
       };
     },
   }),

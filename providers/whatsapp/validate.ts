@@ -33,6 +33,7 @@ const Apps = z.looseObject({ data: z.array(z.unknown()) });
 export async function validate(call: WhatsAppCall): Promise<ValidationReport> {
   const warnings = [...(manifest.warnings?.(call.settings) ?? [])];
   const problems: ValidationProblem[] = [];
+  const facts: string[] = [];
   const trial = async (permission: string, pointer: string, work: () => Promise<void>) => {
     try {
       await work();
@@ -45,7 +46,9 @@ export async function validate(call: WhatsAppCall): Promise<ValidationReport> {
   await trial('whatsapp_business_messaging', '/settings/phone_number_id', async () => {
     const query = { fields: FIELDS };
     const request = await graphRequest(call, 'GET', `/${numberId}`, { query });
-    warnings.push(...numberWarnings(await asked(call, request, PhoneNumber)));
+    const number = await asked(call, request, PhoneNumber);
+    facts.push(factsOf(number));
+    warnings.push(...numberWarnings(number));
   });
   if (account !== undefined && problems.length === 0)
     await trial('whatsapp_business_management', '/settings/business_account_id', async () => {
@@ -57,7 +60,7 @@ export async function validate(call: WhatsAppCall): Promise<ValidationReport> {
       const apps = await graphRequest(call, 'GET', `/${account}/subscribed_apps`);
       if ((await asked(call, apps, Apps)).data.length === 0) warnings.push(NOT_SUBSCRIBED);
     });
-  return { ok: problems.length === 0, problems, warnings };
+  return { ok: problems.length === 0, problems, warnings, facts };
 }
 
 const OTHER_ACCOUNT: ValidationProblem = {
@@ -91,6 +94,22 @@ function problemOf(
   return kind === 'give_up'
     ? { step: 'settings', detail: message, pointer }
     : { step: 'host', detail: message };
+}
+
+const THROUGHPUT: Readonly<Record<string, string>> = {
+  STANDARD: '80 messages a second',
+  HIGH: '1,000 messages a second',
+};
+
+/** https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/phone-numbers */
+function factsOf(number: PhoneNumber): string {
+  const level = number.throughput?.level ?? '';
+  const parts = [
+    number.verified_name,
+    number.quality_rating && `quality ${number.quality_rating}`,
+    level !== '' && `throughput ${level}${THROUGHPUT[level] ? ` (${THROUGHPUT[level]})` : ''}`,
+  ].filter(Boolean);
+  return `${number.display_phone_number ?? number.id}: ${parts.join(', ')}`;
 }
 
 /** What an admin should know of a number that works. */

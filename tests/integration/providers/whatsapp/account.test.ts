@@ -36,7 +36,16 @@ describe('a trial of the settings', () => {
     whatsapp.validate!(at.call(settings));
 
   it('finds nothing to say of what is right', async () => {
-    expect(await validate()).toEqual({ ok: true, problems: [], warnings: [] });
+    expect(await validate()).toEqual({
+      ok: true,
+      problems: [],
+      warnings: [],
+      facts: [
+        expect.stringMatching(
+          /^\+1 555.*: Postroom Test, quality GREEN, throughput STANDARD \(80 messages a second\)$/,
+        ),
+      ],
+    });
     expect(at.number.sent).toEqual([]);
   });
 
