@@ -109,7 +109,10 @@ export class ChatIndex {
   }
 }
 
-/** The channel's messages with these ids of its vendor's; what has been sent by us among them. */
+/**
+ * The channel's messages with these ids of its vendor's; what has been sent by us among them. An answer that went out in
+ * several parts has one id itself; its other parts are known by their echoes.
+ */
 export async function namedMessages(
   tx: Tx,
   channelId: string,
@@ -117,15 +120,18 @@ export async function namedMessages(
 ): Promise<Map<string, NamedMessage>> {
   if (ids.length === 0) return new Map();
   const wanted = [...new Set(ids)];
-  // Two selects, each by a partial index of its own.
+  // Each select by an index of its own.
   const { rows } = await sql<Named>`
     select id, provider_message_id, ticket_id, direction, body->>'from' as address from messages
      where channel_id = ${channelId} and direction = 'inbound' and provider_message_id = any(${wanted})
     union all
     select id, provider_message_id, ticket_id, direction, body->'to'->0->>'address' from messages
-     where channel_id = ${channelId} and direction = 'outbound' and provider_message_id = any(${wanted})`.execute(
-    tx,
-  );
+     where channel_id = ${channelId} and direction = 'outbound' and provider_message_id = any(${wanted})
+    union all
+    select m.id, s.provider_message_id, m.ticket_id, m.direction, m.body->'to'->0->>'address'
+      from sources s join messages m on m.id = s.message_id and m.direction = 'outbound'
+     where s.channel_id = ${channelId} and s.status = 'filtered'
+       and s.provider_message_id = any(${wanted})`.execute(tx);
   return new Map(
     rows.map(({ id, provider_message_id: vendorId, ticket_id: ticketId, direction, address }) => [
       vendorId,

@@ -15,6 +15,8 @@ const PNG = Buffer.from(
   'base64',
 );
 
+const PDF = Buffer.from('%PDF-1.7\n%%EOF\n');
+
 let product: Product;
 let meta: MetaSimulator;
 let shop: SimPage;
@@ -136,6 +138,22 @@ it('is in no doubt of an answer whose receipt was lost, once its echo comes', as
   meta.reports.report(shop, shop.sent[1]!, 'read');
   await eventually(async () => {
     expect(await messageOf(shopChannel, shop.sent[1]!.id)).toMatchObject({ id, status: 'read' });
+  }, WAIT_MS);
+});
+
+it('knows each part of an answer: a text, and a file', async () => {
+  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  const before = shop.sent.length;
+  const file = await product.call('POST', '/v1/attachments?filename=bill.pdf', PDF);
+  const path = `/v1/messages/${question!.id}/reply`;
+  const { id } = await product.call('POST', path, { text: 'The bill.', attachments: [file['id']] });
+  await eventually(() => expect(shop.sent).toHaveLength(before + 2), WAIT_MS);
+  const part = shop.sent.at(-1)!;
+  expect(part.body).toMatchObject({ message: { attachment: { type: 'file' } } });
+  await meta.settled();
+  meta.says(shop, { psid: ADA }, { reaction: { to: part.id, emoji: '👍' } });
+  await eventually(async () => {
+    expect(JSON.stringify(await product.call('GET', `/v1/messages/${String(id)}`))).toContain('👍');
   }, WAIT_MS);
 });
 
