@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { providers } from '../../../providers/registry.ts';
-import { describeWith } from '../../harness/index.ts';
+import { describeWith, eventually } from '../../harness/index.ts';
+import { pushLine, type PushLine } from './faults/push-line.ts';
 import { startProduct, type FaultChannel, type Product } from './faults/product.ts';
+import type { FaultWorld } from './faults/world.ts';
 import { worlds } from './faults/worlds.ts';
 
 // Each vendor failing a fifth of all calls, in all its ways: what reached it becomes as many messages, none twice.
@@ -10,14 +12,29 @@ import { worlds } from './faults/worlds.ts';
 const MAILS = Number(process.env.POSTROOM_FAULT_MAILS ?? 60);
 const RATE = 0.2;
 const AT_ONCE = 8;
+const PUSHES_APART_MS = 25;
 const WITHIN_MS = 120_000 + MAILS * 1_000;
 jest.setTimeout(WITHIN_MS + 60_000);
 
 let product: Product;
+let pushes: PushLine;
 beforeAll(async () => {
-  product = await startProduct();
+  product = await startProduct(async (apiUrl) => {
+    const line = await pushLine(apiUrl, isPush);
+    pushes = line;
+    return line.url;
+  });
 });
-afterAll(() => product.stop());
+afterAll(async () => {
+  await product.stop();
+  await pushes.close();
+});
+
+/** Gmail's and Graph's, but for the handshake that a subscription begins with. */
+const isPush = ({ method, url = '' }: { method?: string; url?: string }) =>
+  method === 'POST' &&
+  /^\/ingress\/(gmail|microsoft365)\b/.test(url) &&
+  !url.includes('validationToken');
 
 const messageId = (n: number) => `case-${n}@customers.test`;
 const mail = (n: number) =>
@@ -60,18 +77,30 @@ for (const [provider, { needs, open }] of Object.entries(worlds)) {
           : [numbers.slice(0, MAILS >> 1), numbers.slice(MAILS >> 1)];
         for (const n of before) await world.deliver(mail(n));
         const channel = await product.channel(provider, world.settings);
+        if (world.hasPushes) await untilPushed(world, channel);
+        const pushedBefore = { ...pushes.happened };
         world.fail(RATE);
+        pushes.fail(RATE);
         if (world.hasDoor) await world.connect(channel.doorUrl!);
         await Promise.all(
           Array.from({ length: AT_ONCE }, async (_, lane) => {
-            for (const n of while_) if (n % AT_ONCE === lane) await world.deliver(mail(n));
+            // Graph tells of what comes at once in one call.
+            if (world.hasPushes) await sleep(lane * PUSHES_APART_MS);
+            for (const n of while_.filter((one) => one % AT_ONCE === lane)) {
+              await world.deliver(mail(n));
+              if (world.hasPushes) await sleep(AT_ONCE * PUSHES_APART_MS);
+            }
           }),
         );
         await untilReceived(channel, MAILS);
         expect(world.failed()).toBeGreaterThan(1);
+        if (world.hasPushes)
+          for (const what of ['dropped', 'twice', 'late', 'unheard', 'passed'] as const)
+            expect(pushes.happened[what]).toBeGreaterThan(pushedBefore[what]);
         if (world.files) await untilFetched(channel, world.files);
 
         world.fail(0);
+        pushes.fail(0);
         await channel.sync();
         await sleep(1_000);
         const received = await channel.received();
@@ -87,6 +116,15 @@ for (const [provider, { needs, open }] of Object.entries(worlds)) {
       }
     });
   });
+}
+
+/** Until the vendor tells the channel's door of mail. */
+async function untilPushed(world: FaultWorld, channel: FaultChannel): Promise<void> {
+  await world.connect(channel.doorUrl!);
+  await eventually(
+    async () => expect((await channel.status()).watch_expires_at).not.toBeNull(),
+    60_000,
+  );
 }
 
 /** The vendor fails at the fetching of files, too. */

@@ -18,7 +18,7 @@ export interface BadLine {
   close(): Promise<void>;
 }
 
-interface Call {
+export interface Call {
   readonly method: string;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
@@ -102,14 +102,24 @@ async function once(
   }
 }
 
-function send({ method, headers, body, target }: Call): Promise<{ status: number; body: string }> {
+export interface Heard {
+  readonly status: number;
+  readonly body: string;
+  readonly contentType?: string;
+}
+
+export function send({ method, headers, body, target }: Call): Promise<Heard> {
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(target, { method, headers, agent: false }, (answer) => {
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => chunks.push(chunk));
       answer.on('error', reject);
       answer.on('end', () =>
-        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }),
+        resolve({
+          status: answer.statusCode ?? 0,
+          body: Buffer.concat(chunks).toString(),
+          contentType: answer.headers['content-type'],
+        }),
       );
     });
     outgoing.on('error', reject);

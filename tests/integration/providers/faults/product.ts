@@ -15,7 +15,11 @@ export interface FaultChannel {
   /** Where the vendor calls it; null where it has no door. */
   readonly doorUrl: string | null;
   sync(): Promise<void>;
-  status(): Promise<{ state: string; last_error: { detail: string } | null }>;
+  status(): Promise<{
+    state: string;
+    last_error: { detail: string } | null;
+    watch_expires_at: string | null;
+  }>;
   /** Message-IDs of all that was taken in, one for each message; of a chat's the vendor's own. */
   received(): Promise<(string | null)[]>;
   /** SHA-256 of all files of its messages. */
@@ -42,8 +46,13 @@ interface MessagePage {
   readonly next_cursor: string | null;
 }
 
-/** The API and the workers on real servers, in this process. */
-export async function startProduct(): Promise<Product> {
+/**
+ * The API and the workers on real servers, in this process.
+ * @param publicUrl of what stands before the API; default the API itself
+ */
+export async function startProduct(
+  publicUrl: (apiUrl: string) => Promise<string> = (apiUrl) => Promise.resolve(apiUrl),
+): Promise<Product> {
   const [database, temporal, port] = await Promise.all([
     testDatabase(),
     testTemporal(),
@@ -56,7 +65,7 @@ export async function startProduct(): Promise<Product> {
     POSTROOM_MASTER_KEY: KeyRing.generate(),
     POSTROOM_ALLOW_PRIVATE_TARGETS: '127.0.0.1',
     POSTROOM_API_PORT: String(port),
-    POSTROOM_PUBLIC_URL: `http://127.0.0.1:${port}`,
+    POSTROOM_PUBLIC_URL: await publicUrl(`http://127.0.0.1:${port}`),
   });
   const deps = openDeps(config, createLogger('fatal'));
   const workers = await startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);

@@ -8,6 +8,8 @@ export interface FaultWorld {
   readonly hasDoor: boolean;
   /** From now on, that share of all calls in either direction fails; 0 ends it. */
   fail(rate: number): void;
+  /** Whether it tells a door of ours that there is mail, which is then read by its API. */
+  readonly hasPushes?: boolean;
   /** Where the vendor calls the channel. */
   connect(doorUrl: string): Promise<void>;
   /** A mail reaches the vendor's side; resolves when it is there, or at our door. */
@@ -46,17 +48,22 @@ export function failSome({ faults }: Simulator, rate: number): void {
 export const answeredBadly = ({ requests }: Pick<Simulator, 'requests'>): number =>
   requests.filter(({ status }) => status === 0 || status >= 400).length;
 
-/** A mailbox that is read by the vendor's API. */
+/**
+ * A mailbox that is read by the vendor's API.
+ * @param subscribe has the vendor's pushes go to a door, where the product does not ask for that itself
+ */
 export function mailApi(
   simulator: Simulator,
   settings: object,
   deliver: (raw: Buffer) => void,
+  subscribe: (doorUrl: string) => void = () => {},
 ): FaultWorld {
   return {
     settings: { ...settings, import_since: '2020-01-01', batch_size: 10, timeout_seconds: 2 },
     hasDoor: false,
+    hasPushes: true,
     fail: (rate) => failSome(simulator, rate),
-    connect: () => Promise.reject(new Error('Its pushes are not part of this.')),
+    connect: (doorUrl) => Promise.resolve(subscribe(doorUrl)),
     deliver: (raw) => Promise.resolve(deliver(raw)),
     failed: () => answeredBadly(simulator),
     violations: simulator.violations,
