@@ -19,6 +19,9 @@ const ChatCapabilities = z
     }),
     receipts: z.boolean().meta({ description: 'The vendor reports what arrives.' }),
     read_marks: z.boolean().meta({ description: 'The customer is shown what was read.' }),
+    address_check: z
+      .boolean()
+      .meta({ description: 'POST /v1/channels/{id}/addresses:check asks the vendor.' }),
     limits: ChatLimits,
   })
   .meta({ id: 'ChatCapabilities' });
@@ -58,6 +61,7 @@ function chatOf({ chat, manifest }: ChannelProvider, stored: unknown) {
     tags: Object.fromEntries(Object.entries(tags).map(([name, ms]) => [name, ms / 1000])),
     receipts,
     read_marks: chat.markRead !== undefined,
+    address_check: chat.checkAddress !== undefined,
     limits: { ...limits, interactive: [...limits.interactive] },
   };
 }

@@ -4,6 +4,7 @@ import { apiKeyRoutes } from './api-keys.ts';
 import { attachmentRoutes } from './attachments.ts';
 import { calendarRoutes } from './calendars.ts';
 import { channelActionRoutes } from './channel-actions.ts';
+import { channelAddressRoutes } from './channel-addresses.ts';
 import { channelRulesRoutes } from './channel-rules.ts';
 import { channelConnectRoutes } from './channel-connect.ts';
 import { channelTemplateRoutes } from './channel-templates.ts';
@@ -30,6 +31,7 @@ export const routes: readonly AnyRoute[] = [
   ...channelConnectRoutes,
   ...channelRulesRoutes,
   ...channelTemplateRoutes,
+  ...channelAddressRoutes,
   ...ticketRoutes,
   ...messageRoutes,
   ...messageReadRoutes,

@@ -64,6 +64,7 @@ test('a channel says what it can do; mail is no chat', async () => {
       tags: {},
       receipts: true,
       read_marks: true,
+      address_check: true,
       limits: { text: 4096, attachments: 1, interactive: ['buttons', 'list'] },
     },
   });
@@ -79,4 +80,11 @@ test('a channel says what it can do; mail is no chat', async () => {
       ({ capabilities }) => capabilities.chat !== null,
     ),
   ).toEqual([true, false]);
+});
+
+test('what is no number at all is told before anything is sent', async () => {
+  const check = async (address: string) =>
+    (await client.call('POST', `/v1/channels/${seed.channelId}/addresses:check`, { address })).body;
+  expect(await check('+491')).toEqual({ address: '+491', reachable: false });
+  expect(await check(CUSTOMER)).toEqual({ address: CUSTOMER, reachable: null });
 });
