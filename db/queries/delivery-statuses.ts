@@ -64,7 +64,10 @@ export async function applyStatuses(
   await inTenant(db, tenantId, async (tx) => {
     const tickets = await lockTickets(
       tx,
-      [...found.values()].flatMap(({ ticketId }) => ticketId ?? []),
+      [...found.values()].flatMap(({ ticketId, said }) =>
+        // A ticket hears only of what is an event; else nobody waits for who has it in hand.
+        ticketId !== null && said.some(({ status }) => EVENT[status] !== null) ? [ticketId] : [],
+      ),
     );
     for (const [messageId, { ticketId, said }] of found) {
       const ticket = ticketId === null ? null : (tickets.get(ticketId) ?? null);
