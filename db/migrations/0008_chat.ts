@@ -34,6 +34,8 @@ const STATEMENTS = [
   `grant execute on function tenants_missing_receipts() to postroom_app`,
   // What an echo may be the echo of.
   `create index messages_open_sends on messages (channel_id) where direction = 'outbound' and status in ('queued', 'uncertain')`,
+  // Echoes that came before the message they answer.
+  `create index echoes_without_ticket on messages (channel_id) where direction = 'outbound' and ticket_id is null`,
   `alter table contacts add column time_zone text`,
   // When a chat channel's templates are read from its account again; null: not yet.
   `alter table channels add column templates_due_at timestamptz`,
@@ -96,13 +98,18 @@ const STATEMENTS = [
      started boolean not null default false,
      leased_until timestamptz not null default now() + interval '10 seconds'
    )`,
-  `create index scheduled_messages_unstarted on scheduled_messages (leased_until) where not started`,
+  `create index scheduled_messages_waiting on scheduled_messages (send_at) where status = 'scheduled'`,
+  `create index scheduled_messages_unstarted on scheduled_messages (leased_until) where not started and status = 'scheduled'`,
+  // Also what is long overdue, whatever became of its workflow: starting one that is there has no effect.
   `create function claim_scheduled_messages(at_most int, lease interval)
      returns table (tenant_id text, id text, send_at timestamptz)
      language sql volatile security definer set search_path = public, pg_temp as $$
-       update scheduled_messages s set leased_until = now() + lease
-         from (select id from scheduled_messages where not started and leased_until < now()
-               order by leased_until limit at_most for update skip locked) due
+       update scheduled_messages s
+          set leased_until = now() + case when s.started then interval '5 minutes' else lease end
+         from (select id from scheduled_messages
+                where status = 'scheduled' and leased_until < now()
+                  and (not started or send_at < now() - interval '5 minutes')
+                limit at_most for update skip locked) due
         where s.id = due.id
         returning s.tenant_id, s.id, s.send_at $$`,
   `revoke all on function claim_scheduled_messages(int, interval) from public`,

@@ -98,6 +98,30 @@ describe('a message set for a time', () => {
     expect(started.map(({ scheduledId }) => scheduledId)).toEqual([body.id]);
   });
 
+  it('long overdue, its workflow is started again, whatever became of it', async () => {
+    const { body } = await schedule({ send_at: inMs(HOUR) });
+    const overdue = async (byMs: number) => {
+      await inTenant(api.db, seed.tenantId, (tx) =>
+        tx
+          .updateTable('scheduled_messages')
+          .set({
+            send_at: new Date(Date.now() - byMs),
+            leased_until: new Date(Date.now() - 1000),
+          })
+          .where('id', '=', body.id)
+          .execute(),
+      );
+      started.length = 0;
+      await drainNow(api.deps);
+      await drainNow(api.deps);
+      return started.map(({ scheduledId }) => scheduledId);
+    };
+    expect(await overdue(60_000)).toEqual([]);
+    expect(await overdue(6 * 60_000)).toEqual([body.id]);
+    await client.call('DELETE', `/v1/scheduled-messages/${body.id}`);
+    expect(await overdue(6 * 60_000)).toEqual([]);
+  });
+
   it('a wall clock is the customer’s: the contact’s zone, else the number’s, else the calendar’s', async () => {
     const at = async (more: object = {}) => (await schedule({ send_at: future, ...more })).body;
     expect(await at()).toMatchObject({
