@@ -6,6 +6,7 @@ import type { TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
+import { adoptEchoes } from './adopt-echoes.ts';
 import { insertAudit } from './audit.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
@@ -20,6 +21,7 @@ import {
   type ParsedSource,
   type Placed,
 } from './ingest-item.ts';
+import type { IngestContext } from './ingest-context.ts';
 import { isBesides, takeBesides } from './ingest-besides.ts';
 import { keepChats } from './ingest-chats.ts';
 import { storeMessages } from './ingest-messages.ts';
@@ -100,14 +102,17 @@ class Ingestion {
     const said = fresh.filter((item) => !isBesides(item));
     const stored = said.length === 0 ? 0 : await this.#take(said, rules, chats);
     if (said.length === fresh.length) return stored;
-    const context = {
+    return stored + (await takeBesides(this.#context(rules), fresh.filter(isBesides), chats));
+  }
+
+  #context(rules: TicketRules): IngestContext {
+    return {
       tx: this.#tx,
       pending: this.#pending,
       channel: this.#channel,
       rules,
       now: this.#now,
     };
-    return stored + (await takeBesides(context, fresh.filter(isBesides), chats));
   }
 
   /** What customers wrote. */
@@ -148,6 +153,7 @@ class Ingestion {
     await this.#announceNew(await this.#muteNew(created, loops), placed, messages, told);
     await this.#joinExisting(placed, messages, index, rules, contactsOf, { loops, told });
     await this.#announceTicketless(placed, messages);
+    await adoptEchoes(this.#context(rules), placed, chats);
     await finishSources(this.#tx, this.#channel, items, this.#now);
     return items.length;
   }

@@ -119,6 +119,20 @@ describe('what was sent beside us', () => {
     expect(await world.rows('tickets')).toMatchObject([{ message_count: 2 }]);
   });
 
+  test('that overtook the message it answers joins the ticket which that begins', async () => {
+    await world.receive(note({ echo: true, text: 'long ago', minute: -60 }));
+    await world.receive(note({ echo: true, text: 'We are on it', minute: 1 }));
+    await world.receive(note());
+    const [ticket] = await world.rows('tickets');
+    expect(ticket).toMatchObject({ message_count: 2 });
+    expect((await world.rows('messages')).map((row) => row.ticket_id)).toEqual([
+      null,
+      ticket!.id,
+      ticket!.id,
+    ]);
+    expect((await firstResponse()).met_at).not.toBeNull();
+  });
+
   test('takes what its vendor had said of it before', async () => {
     await world.receive(note());
     const at = new Date(START);
