@@ -34,8 +34,6 @@ const STATEMENTS = [
   `grant execute on function tenants_missing_receipts() to postroom_app`,
   // What an echo may be the echo of.
   `create index messages_open_sends on messages (channel_id) where direction = 'outbound' and status in ('queued', 'uncertain')`,
-  // Echoes that came before the message they answer.
-  `create index echoes_without_ticket on messages (channel_id) where direction = 'outbound' and ticket_id is null`,
   `alter table contacts add column time_zone text`,
   // When a chat channel's templates are read from its account again; null: not yet.
   `alter table channels add column templates_due_at timestamptz`,
