@@ -20,6 +20,7 @@ import { mailContext } from '../domain/mail/source-notes.ts';
 import { isChat, readChat } from '../providers/chat-provider.ts';
 import type { ChannelProvider } from '../providers/contract.ts';
 import { findProvider } from '../providers/registry.ts';
+import { hasWayOut } from '../providers/way-out.ts';
 import { ingestDelay, setAsideSources, sourcesFiltered } from '../telemetry/metrics.ts';
 import { traced, type SpanOptions } from '../telemetry/trace.ts';
 import { keepAttachments } from './attachment-bytes.ts';
@@ -208,7 +209,8 @@ async function store(
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
   const { facts, provider, settings } = channel;
-  const { sender, chat } = findProvider(provider) ?? {};
+  const found = findProvider(provider);
+  const chat = found?.chat;
   const { pending, messages, filtered } = await ingestBatch(
     deps.db,
     deps.keys,
@@ -217,7 +219,7 @@ async function store(
       id: facts.id,
       provider,
       name: facts.name,
-      canSend: sender !== undefined,
+      canSend: found !== undefined && hasWayOut(found, settings),
       address: facts.address,
       autoresponder,
       ...(chat && { telling: { chat, settings } }),

@@ -416,6 +416,8 @@ export interface SenderCapability<Settings> {
     message: OutgoingMessage,
     transmitting: () => Promise<void>,
   ) => Promise<SendReceipt>;
+  /** Whether the settings name a way out at all; left out where they always do. Without one the product writes nothing of its own. */
+  readonly hasWayOut?: (settings: Settings) => boolean;
 }
 
 /** An answer as the core hands it over; a mail provider builds MIME with domain/mail/compose. */

@@ -2,6 +2,7 @@ import { storedChannelCall } from '../../db/channel-call.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { createCall } from '../../providers/call.ts';
 import { withInstallationApp } from '../../providers/environment.ts';
+import { rulesWarnings } from '../../providers/way-out.ts';
 import type {
   ChannelFacts,
   ChannelProvider,
@@ -13,7 +14,9 @@ import type { ApiDeps } from '../deps.ts';
 const BOUND_MS = 30_000;
 
 /** A channel that is stored, or the facts and settings of one that is yet to be. */
-type Tried = LoadedChannel | { readonly facts: ChannelFacts; readonly settings: unknown };
+type Tried =
+  | LoadedChannel
+  | { readonly facts: ChannelFacts; readonly settings: unknown; readonly rules: unknown };
 
 /** Tries a channel's credentials from here, for at most 30 s; never throws for what the outside answers. */
 export async function tryCredentials(
@@ -24,7 +27,10 @@ export async function tryCredentials(
   const parsed = provider.manifest.settings.safeParse(channel.settings);
   if (!parsed.success)
     return failed('settings', 'The stored settings no longer fit this provider; write them anew.');
-  const warnings = provider.manifest.warnings?.(parsed.data) ?? [];
+  const warnings = [
+    ...(provider.manifest.warnings?.(parsed.data) ?? []),
+    ...rulesWarnings(provider, channel.settings, channel.rules),
+  ];
   if (!provider.validate) return { ok: true, problems: [], warnings };
   try {
     const report = await bounded(deps, provider, channel);

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { readBlob } from '../../db/queries/blobs.ts';
-import type { ChannelRow } from '../../db/queries/channels.ts';
+import { openChannel, type ChannelRow } from '../../db/queries/channels.ts';
 import { sourceOf } from '../../db/queries/staged.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { ChatMessage } from '../../domain/chat.ts';
@@ -22,6 +22,7 @@ import { ChannelRules, Condition } from '../../domain/rules/schema.ts';
 import { TicketPriority } from '../../domain/ticket.ts';
 import { isChat, readChat, type ChatProvider } from '../../providers/chat-provider.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { hasWayOut, NO_WAY_OUT } from '../../providers/way-out.ts';
 import { checkRules } from '../channels/rules.ts';
 import type { ApiDeps } from '../deps.ts';
 import { invalid, notFound } from '../problem.ts';
@@ -121,7 +122,9 @@ export const channelRulesRoutes: readonly AnyRoute[] = [
         body.rules ? await checkRules(deps, tenantId, body.rules) : channel.rules,
       );
       const { mail, size } = await mailOf(deps, tenantId, channel, body);
-      return resultOf(rules, mail, size);
+      const { provider, settings } = openChannel(channel, deps.keys);
+      const found = findProvider(provider);
+      return resultOf(rules, mail, size, found !== undefined && hasWayOut(found, settings));
     },
   }),
 ];
@@ -130,6 +133,7 @@ function resultOf(
   rules: CompiledRules,
   mail: ParsedMail,
   size: number,
+  canAnswer: boolean,
 ): z.output<typeof RulesTestResult> {
   const facts = ruleFacts(mail, size);
   const verdict = evaluate(rules, facts);
@@ -151,7 +155,7 @@ function resultOf(
       ...rule,
       conditions: conditions.map((condition) => ({ ...condition })),
     })),
-    autoresponder: autoresponse(rules, mail, verdict),
+    autoresponder: autoresponse(rules, mail, verdict, canAnswer),
   };
 }
 
@@ -159,9 +163,11 @@ function autoresponse(
   { autoresponder }: CompiledRules,
   mail: ParsedMail,
   verdict: ReturnType<typeof evaluate>,
+  canAnswer: boolean,
 ): z.output<typeof RulesTestResult>['autoresponder'] {
   const no = (reason: string) => ({ answers: false, to: null, reason });
   if (!autoresponder) return no('The channel has no autoresponder that is enabled.');
+  if (!canAnswer) return no(NO_WAY_OUT);
   if (verdict.filtered ?? verdict.lacksKeyword) return no('It would begin no ticket.');
   // As if it came now: a stored mail is old, which is not what is asked.
   const now = new Date(mail.message.timestamp);

@@ -11,6 +11,7 @@ import {
 import type { TenantId } from '../../domain/ids.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
 import { findProvider, providers } from '../../providers/registry.ts';
+import { rulesWarnings } from '../../providers/way-out.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
 import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
 import { checkRules } from '../channels/rules.ts';
@@ -105,8 +106,12 @@ export const channelRoutes: readonly AnyRoute[] = [
 
       const facts = { id, tenantId, name: body.name, address };
       const report = body.is_active
-        ? await tryCredentials(deps, provider, { facts, settings: settings.whole })
-        : { ok: true, problems: [], warnings: settings.warnings };
+        ? await tryCredentials(deps, provider, { facts, settings: settings.whole, rules })
+        : {
+            ok: true,
+            problems: [],
+            warnings: [...settings.warnings, ...rulesWarnings(provider, settings.whole, rules)],
+          };
       const lastError = errorOf(report);
       const token = hasDoor(provider) ? mintToken() : undefined;
       const { row, pending } = await createChannel(deps.db, tenantId, {
@@ -196,7 +201,10 @@ export const channelRoutes: readonly AnyRoute[] = [
         const provider = providerNamed(row.provider);
         const patched = patchedSettings(row, body.settings ?? {}, deps.keys);
         const settings = checkSettings(provider, patched, row.id, deps.keys);
-        warnings = settings.warnings;
+        warnings = [
+          ...settings.warnings,
+          ...rulesWarnings(provider, settings.whole, rules === undefined ? row.rules : rules),
+        ];
         const written = body.address === undefined ? row.address : body.address;
         const { address, addresses } = addressesOf(
           provider,

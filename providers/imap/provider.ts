@@ -12,5 +12,5 @@ export const imap: ChannelProvider<ImapSettings> = {
   validate,
   consent: mailConsent(),
   mailbox: { folders: foldersOf, fetch: fetchMail, wait: waitForMail, findSent },
-  sender: { send },
+  sender: { send, hasWayOut: ({ smtp: server }) => server !== undefined },
 };

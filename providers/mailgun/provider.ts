@@ -8,5 +8,8 @@ export const mailgun: ChannelProvider<MailgunSettings> = {
   manifest,
   validate,
   door,
-  sender: { send },
+  sender: {
+    send,
+    hasWayOut: ({ api_key: key, domain }) => key !== undefined && domain !== undefined,
+  },
 };

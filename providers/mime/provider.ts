@@ -25,5 +25,5 @@ export const mime: ChannelProvider<MimeSettings> = {
     },
   },
   realTime,
-  sender: { send: submit },
+  sender: { send: submit, hasWayOut: ({ smtp: server }) => server !== undefined },
 };

@@ -14,5 +14,5 @@ export const pop3: ChannelProvider<Pop3Settings> = {
   validate,
   consent: mailConsent(),
   mailbox: { folders: () => [FOLDER], fetch: fetchMail, wait: waitForMail },
-  sender: { send: submit },
+  sender: { send: submit, hasWayOut: ({ smtp: server }) => server !== undefined },
 };

@@ -8,5 +8,5 @@ export const postmark: ChannelProvider<PostmarkSettings> = {
   manifest,
   validate,
   door,
-  sender: { send },
+  sender: { send, hasWayOut: ({ api_key: key }) => key !== undefined },
 };

@@ -8,5 +8,5 @@ export const sendgrid: ChannelProvider<SendgridSettings> = {
   manifest,
   validate,
   door,
-  sender: { send },
+  sender: { send, hasWayOut: ({ api_key: key }) => key !== undefined },
 };

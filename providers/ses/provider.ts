@@ -8,5 +8,5 @@ export const ses: ChannelProvider<SesSettings> = {
   manifest,
   validate,
   door,
-  sender: { send },
+  sender: { send, hasWayOut: ({ access_key_id: key }) => key !== undefined },
 };

@@ -10,5 +10,5 @@ export const smtp: ChannelProvider<SmtpSettings> = {
     const warnings = manifest.warnings?.(call.settings) ?? [];
     return { ok: problems.length === 0, problems, warnings };
   },
-  sender: { send: submit },
+  sender: { send: submit, hasWayOut: ({ smtp: server }) => server !== undefined },
 };

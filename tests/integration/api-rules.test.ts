@@ -39,7 +39,14 @@ describe('rules that are saved', () => {
       { autoresponder: { enabled: true, hours: 24, text: 'Hello {{sender.name}}' } },
     ]);
     const path = `/v1/channels/${made.body.id}`;
+    const nobody = expect.stringMatching(/autoresponder answers nobody/);
+    const silent = expect.arrayContaining([nobody]);
+    expect(made.body.warnings).toEqual(silent);
+    expect((await ada.call('POST', `${path}/validate`)).body.warnings).toEqual(silent);
+    const dryRun = await ada.call('POST', `${path}/rules:test`, { source: MAIL });
+    expect(dryRun.body.autoresponder).toMatchObject({ answers: false, reason: nobody });
     const renamed = await ada.call('PATCH', path, { name: 'Other' });
+    expect(renamed.body.warnings).toEqual(silent);
     expect(renamed.body.rules).toEqual(made.body.rules);
     const changed = await ada.call('PATCH', path, { rules: { subject_keywords: ['order'] } });
     expect(changed.body.rules).toEqual({ subject_keywords: ['order'] });
@@ -134,7 +141,10 @@ describe('the dry run', () => {
     ]);
 
   test('shows the same of a raw mail, of base64, of fields and of a stored message', async () => {
-    const { body: channel } = await newChannel(rules);
+    // Nobody answers there: that it can't be tried now keeps it from nothing.
+    const smtp = { host: '127.0.0.1', port: 9, security: 'none' };
+    const { body: channel } = await newChannel(rules, { settings: { smtp } });
+    expect(channel.warnings).not.toContainEqual(expect.stringContaining('autoresponder'));
     const sourceId = await receive(channel, MAIL);
     const { body: stored } = await ada.call('GET', `/v1/messages?source_id=${sourceId}`);
     const before = await changes();

@@ -56,7 +56,16 @@ async function newChannel(at: string): Promise<LoadedChannel> {
   await inTenant(db, tenantId, async (tx) => {
     await tx
       .insertInto('channels')
-      .values({ id, tenant_id: tenantId, provider: 'smtp', name: 'Support', address: at })
+      .values({
+        id,
+        tenant_id: tenantId,
+        provider: 'smtp',
+        name: 'Support',
+        address: at,
+        settings: JSON.stringify({
+          smtp: { host: 'out.example', port: 587, security: 'starttls' },
+        }),
+      })
       .execute();
     await tx
       .insertInto('channel_addresses')

@@ -15,6 +15,8 @@ import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { testDatabase } from '../harness/index.ts';
 
+const OUTGOING = { host: 'out.shop.example', port: 587, security: 'starttls' };
+
 let db: Db;
 let deps: Deps;
 let tenantId: TenantId;
@@ -48,7 +50,14 @@ beforeEach(async () => {
   await inTenant(db, tenantId, async (tx) => {
     await tx
       .insertInto('channels')
-      .values({ id, tenant_id: tenantId, provider: 'smtp', name: 'Support', address })
+      .values({
+        id,
+        tenant_id: tenantId,
+        provider: 'smtp',
+        name: 'Support',
+        address,
+        settings: JSON.stringify({ smtp: OUTGOING }),
+      })
       .execute();
     await tx
       .insertInto('channel_addresses')
@@ -368,6 +377,18 @@ describe('the autoresponder', () => {
     expect(minted).toEqual({ ticketId: ticket!.id, messageId: expect.any(String) });
     expect(starts()).toHaveLength(1);
     expect(Date.parse(starts()[0]!.wakeAt!)).toBeLessThanOrEqual(Date.now());
+  });
+
+  test('answers nobody where the channel has no way to send', async () => {
+    await setRules(responder);
+    channel = { ...channel, settings: {} };
+    await receive(mail());
+    expect(await answers()).toEqual([]);
+    const [ticket] = await tickets();
+    expect(ticket).toBeDefined();
+    channel = { ...channel, settings: { smtp: OUTGOING } };
+    await receive(mail());
+    expect(await answers()).toHaveLength(1);
   });
 
   test('answers one sender once in the span, whatever the batches', async () => {
