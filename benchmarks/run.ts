@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
+import { chat } from './chat.ts';
 import type { Benchmark, Figure } from './contract.ts';
 import { deliveries } from './deliveries.ts';
 import { growth } from './growth.ts';
@@ -22,6 +23,7 @@ const BENCHMARKS: readonly Benchmark[] = [
   growth,
   deliveries,
   providers,
+  chat,
 ];
 
 const HELP = `npm run bench -- [--only NAME[,NAME…]] [--quick] [--full] [--json FILE]
