@@ -1,0 +1,147 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createTicketActivities } from '../../../activities/tickets.ts';
+import { newId, type ChannelId, type ContactId, type TicketId } from '../../../domain/ids.ts';
+import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
+import { keepingSender } from '../../workflow/ticket-seed.ts';
+import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
+import { ChatOutside, HOUR } from '../chat-answers/chat-seed.ts';
+import { minute, scene, type Scene } from './scene.ts';
+
+const NUMBER = '+4915112345678';
+
+let api: TestApi;
+let client: Client;
+let rows: Scene;
+let mail: ChannelId;
+let chat: ChannelId;
+let second: ChannelId;
+let customer: ContactId;
+let ticketId: TicketId;
+let byMail: string;
+let byChat: string;
+
+const mailOutside = keepingSender();
+const chatOutside = new ChatOutside();
+
+/** Has commands applied at once, by the activity that the ticket's workflow runs them with. */
+const relay: Relay = {
+  flush: (_work: PendingWork) => Promise.resolve(),
+  workflowUrl: (id) => id,
+  command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
+    const now = new Date().toISOString();
+    const activities = createTicketActivities(api.deps, {
+      findProvider: (name) => (name === 'whatsapp' ? chatOutside.provider() : mailOutside.provider),
+    });
+    const input = { tenantId, ticketId: ticket, commandId, now };
+    return (await activities.applyCommand(input)).outcome;
+  },
+};
+
+beforeAll(async () => {
+  api = await startTestApi({}, { relay });
+});
+afterAll(() => api.close());
+
+/** A ticket that began by mail, and on which the customer wrote by WhatsApp, too. */
+beforeEach(async () => {
+  client = await api.client(newId('tenant'));
+  rows = scene(api.db, client.tenantId);
+  mail = await rows.channel('smtp', 'mail');
+  chat = await rows.channel('whatsapp', 'chat');
+  second = await rows.channel('whatsapp', 'second');
+  customer = await rows.contact('Ada', 'ada@example.com', NUMBER);
+  ticketId = await rows.ticket(mail, 'smtp', customer);
+  const common = { ticketId, at: minute(1) };
+  byMail = await rows.said({
+    ...common,
+    channelId: mail,
+    provider: 'smtp',
+    who: 'ada@example.com',
+  });
+  byChat = await rows.said({ ...common, channelId: chat, provider: 'whatsapp', who: NUMBER });
+  for (const channelId of [chat, second])
+    await rows.talk(channelId, customer, NUMBER, {
+      ticket_id: ticketId,
+      window_ends_at: new Date(Date.now() + HOUR),
+    });
+});
+
+const reply = async (id: string, body: object) => {
+  const { status, body: shown } = await client.call('POST', `/v1/messages/${id}/reply`, {
+    text: 'On its way.',
+    ...body,
+  });
+  return { status, ...shown };
+};
+const toNumber = [{ name: 'Ada', address: NUMBER }];
+const toMail = [{ name: '', address: 'ada@example.com' }];
+
+describe('an answer to a message', () => {
+  it('leaves by the channel and account of the message, wherever its ticket began', async () => {
+    expect(await reply(byChat, {})).toMatchObject({
+      status: 'queued',
+      channel: 'whatsapp',
+      account_id: chat,
+      to: toNumber,
+    });
+    expect(await reply(byMail, {})).toMatchObject({
+      status: 'queued',
+      channel: 'smtp',
+      account_id: mail,
+      to: toMail,
+    });
+  });
+
+  it('to a message of ours leaves as that one went', async () => {
+    const ours = await rows.said({
+      channelId: second,
+      provider: 'whatsapp',
+      ticketId,
+      who: NUMBER,
+      at: minute(2),
+      direction: 'outbound',
+      status: 'sent',
+    });
+    expect(await reply(ours, {})).toMatchObject({
+      status: 'queued',
+      account_id: second,
+      to: toNumber,
+    });
+  });
+
+  it('leaves otherwise where it is told to', async () => {
+    expect(await reply(byChat, { account_id: second })).toMatchObject({ account_id: second });
+    expect(await reply(byMail, { channel: 'whatsapp' })).toMatchObject({
+      account_id: chat,
+      to: toNumber,
+    });
+    expect(await reply(byChat, { channel: 'smtp' })).toMatchObject({
+      status: 'queued',
+      channel: 'smtp',
+      account_id: mail,
+      to: [{ name: 'Ada', address: 'ada@example.com' }],
+    });
+    expect(await reply(byChat, { channel: 'whatsapp' })).toMatchObject({ account_id: chat });
+  });
+
+  it('on the ticket itself leaves by the ticket’s channel, and by that of a message that it names', async () => {
+    const answer = async (body: object) =>
+      (await client.call('POST', `/v1/tickets/${ticketId}/messages`, { text: 'Hello.', ...body }))
+        .body;
+    expect(await answer({})).toMatchObject({ account_id: mail });
+    expect(await answer({ in_reply_to: byChat })).toMatchObject({ account_id: chat });
+  });
+
+  it('is refused in plain words where the message’s channel is gone', async () => {
+    await rows.inDb((tx) =>
+      tx.updateTable('channels').set({ deleted_at: new Date() }).where('id', '=', chat).execute(),
+    );
+    const refused = await reply(byChat, {});
+    expect(refused).toMatchObject({
+      status: 422,
+      type: 'urn:postroom:problem:no_channel',
+      detail: expect.stringContaining('give an "account_id"'),
+    });
+    expect(await reply(byChat, { account_id: second })).toMatchObject({ account_id: second });
+  });
+});
