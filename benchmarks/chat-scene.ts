@@ -34,8 +34,8 @@ export interface ChatScene {
   readonly meta: MetaSimulator;
   readonly tenants: readonly SceneTenant[];
   readonly db: Db;
-  /** Ids of all that customers wrote. */
-  readonly written: ReadonlySet<string>;
+  /** Ids of all that customers wrote, each with the tenant that it was written to. */
+  readonly written: ReadonlyMap<string, TenantId>;
   /** Customers with a line that they wrote to. */
   readonly conversations: ReadonlySet<string>;
   readonly lines: readonly Line[];
@@ -56,6 +56,7 @@ export async function chatScene(options: ChatSceneOptions): Promise<ChatScene> {
   const { meta, doorUrl, db, tenants, answers } = options;
   Object.assign(meta.reports.plan, { sentMs: null, deliveredMs: null, readMs: null });
   const lines: Line[] = [];
+  const owners = new Map<Line, TenantId>();
   for (const tenant of tenants)
     for (const line of [meta.number(), meta.page()]) {
       await tenant.call<Made>('POST', '/v1/channels', {
@@ -64,23 +65,25 @@ export async function chatScene(options: ChatSceneOptions): Promise<ChatScene> {
         settings: meta.settings(line),
       });
       lines.push(line);
+      owners.set(line, tenant.id);
     }
   await meta.connect(doorUrl);
   for (const line of lines) if (line.kind === 'page') await untilSubscribed(line);
 
   const random = seededRandom(SEED);
-  const written = new Set<string>();
+  const written = new Map<string, TenantId>();
   const conversations = new Set<string>();
   let count = 0;
   const writeTo = (line: Line, customer: number) => {
     const text = `Nachricht ${(count += 1)} – grüße 👋`;
     const digits = String(customer).padStart(6, '0');
     conversations.add(`${line.id}/${customer}`);
-    written.add(
+    const name = `Customer ${digits}`;
+    const id =
       line.kind === 'number'
-        ? meta.writes(line, { phone: `4915155${digits}`, name: `Customer ${digits}` }, { text })
-        : meta.says(line, { psid: `7000000000${digits}`, name: `Customer ${digits}` }, { text }),
-    );
+        ? meta.writes(line, { phone: `4915155${digits}`, name }, { text })
+        : meta.says(line, { psid: `7000000000${digits}`, name }, { text });
+    written.set(id, owners.get(line)!);
   };
   for (let customer = 0; customer < answers; customer += 1)
     writeTo(lines[customer % lines.length]!, customer);
@@ -115,13 +118,13 @@ export async function chatScene(options: ChatSceneOptions): Promise<ChatScene> {
 export async function outcome({ db, tenants, lines, written, conversations }: ChatScene) {
   const rows = (await Promise.all(tenants.map(({ id }) => messagesOf(db, id)))).flat();
   const inbound = rows.filter(({ direction }) => direction === 'inbound');
-  const ids = new Set(inbound.map(({ id }) => id));
+  const ids = new Map(inbound.map(({ id, tenant }) => [id, tenant]));
   const states = new Map(rows.map(({ id, status }) => [id, status]));
   const sent = lines.flatMap((line) => line.sent.map((one) => ({ line, one })));
   return {
-    missing: [...written].filter((id) => !ids.has(id)).length,
+    missing: [...written].filter(([id, tenant]) => ids.get(id) !== tenant).length,
     doubled: inbound.length - ids.size,
-    strange: [...ids].filter((id) => !written.has(id ?? '')).length,
+    strange: inbound.filter(({ id, tenant }) => written.get(id ?? '') !== tenant).length,
     wrongStates: sent.filter(({ line, one }) => states.get(one.id) !== lastState(line, one.id))
       .length,
     tickets: new Set(inbound.map(({ ticket }) => ticket)).size,
@@ -133,7 +136,13 @@ async function messagesOf(db: Db, tenantId: TenantId) {
   return inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('messages')
-      .select(['provider_message_id as id', 'direction', 'status', 'ticket_id as ticket'])
+      .select([
+        'provider_message_id as id',
+        'tenant_id as tenant',
+        'direction',
+        'status',
+        'ticket_id as ticket',
+      ])
       .execute(),
   );
 }

@@ -1,6 +1,7 @@
 import { startApi } from '../../../../api/main.ts';
 import { loadConfig } from '../../../../config/config.ts';
-import { inTenant } from '../../../../db/connection.ts';
+import { inTenant, type Db } from '../../../../db/connection.ts';
+import type { TenantId } from '../../../../domain/ids.ts';
 import { createApiKey, ensureTenant } from '../../../../db/queries/tenants.ts';
 import { KeyRing } from '../../../../security/key-ring.ts';
 import { createLogger } from '../../../../telemetry/log.ts';
@@ -31,7 +32,17 @@ export interface FaultChannel {
   remove(): Promise<void>;
 }
 
+export interface ProductTenant {
+  readonly id: TenantId;
+  call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>;
+}
+
 export interface Product {
+  /** Of the API. */
+  readonly url: string;
+  readonly db: Db;
+  /** Another tenant, as its admin. */
+  tenant(name: string): Promise<ProductTenant>;
   /** @param address default one of the provider's name */
   channel(provider: string, settings: object, address?: string): Promise<FaultChannel>;
   /** What is kept of a channel's push subscription, also once it is deleted. */
@@ -70,16 +81,30 @@ export async function startProduct(
   const deps = openDeps(config, createLogger('fatal'));
   const workers = await startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);
   const api = await startApi(deps);
-  const tenantId = await ensureTenant(deps.db, 'faults');
-  const { key } = await createApiKey(deps.db, tenantId, 'faults', ['*']);
 
-  const call = async (method: string, path: string, body?: unknown) => {
-    const answer = await request(api.url + path, method, body, { authorization: `Bearer ${key}` });
-    if (answer.status >= 400) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
-    return answer.body as { readonly [field: string]: unknown };
-  };
+  async function tenant(name: string): Promise<ProductTenant> {
+    const id = await ensureTenant(deps.db, name);
+    const { key } = await createApiKey(deps.db, id, name, ['*']);
+    const authorization = `Bearer ${key}`;
+    return {
+      id,
+      async call<T>(method: string, path: string, body?: unknown) {
+        const answer = await request(api.url + path, method, body, { authorization });
+        if (answer.status >= 400)
+          throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
+        return answer.body as T; // the caller names the resource's shape
+      },
+    };
+  }
+  const faults = await tenant('faults');
+  const { id: tenantId } = faults;
+  const call = (...asked: Parameters<Product['call']>) =>
+    faults.call(...asked);
 
   return {
+    url: api.url,
+    db: deps.db,
+    tenant,
     call,
     watchOf: (id) =>
       inTenant(deps.db, tenantId, async (tx) => {
