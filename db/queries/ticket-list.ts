@@ -1,7 +1,8 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
-import { inTenant, type Db } from '../connection.ts';
+import { inTenant, type Db, type Tx } from '../connection.ts';
+import { contactIdOf } from './contacts.ts';
 import { presentTickets } from './ticket-presentation.ts';
 import { findTicket, TICKET_COLUMNS, type TicketRow } from './tickets.ts';
 
@@ -37,13 +38,19 @@ export async function listTickets(
     if (filter.tag) query = query.where(sql<boolean>`tags @> array[${filter.tag}]::text[]`);
     if (filter.channel) query = query.where('channel', '=', filter.channel);
     if (filter.account_id) query = query.where('account_id', '=', filter.account_id);
-    if (filter.requester_id) query = query.where('requester_id', '=', filter.requester_id);
+    if (filter.requester_id)
+      query = query.where('requester_id', '=', await currentId(tx, filter.requester_id));
     if (filter.q)
       query = query.where(sql<boolean>`search @@ websearch_to_tsquery('simple', ${filter.q})`);
     if (page.after !== null) query = query.where('id', '<', page.after);
     const rows = await query.orderBy('id', 'desc').limit(page.limit).execute();
     return presentTickets(tx, rows as TicketRow[]);
   });
+}
+
+/** Of a contact that was merged, whom it became. */
+async function currentId(tx: Tx, contactId: string): Promise<string> {
+  return (await contactIdOf(tx, contactId)) ?? contactId;
 }
 
 /** One ticket as the API shows it, by id or number; null where there is none. */

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { ApiDeps } from '../../api/deps.ts';
+import { syncFirst } from '../../api/fresh.ts';
 import { loadConfig } from '../../config/config.ts';
 import { inTenant } from '../../db/connection.ts';
 import { changeChannel, requestSync, wantState } from '../../db/queries/channel-changes.ts';
@@ -179,6 +181,30 @@ describe('an IMAP mailbox', () => {
     expect((await status(id)).messages_received).toBe(31);
     await deps.relay.flush((await wantState(deps.db, tenantId, id, 'stopped'))!.pending);
   });
+
+  test('asked to be fresh is waited for to the end of its sync, or to its failure', async () => {
+    const id = await newChannel('imap');
+    await until(async () => (await status(id)).state === 'watching');
+    const fresh = (channelId: string) =>
+      syncFirst(deps as unknown as ApiDeps, tenantId, { channelId }, AbortSignal.timeout(20_000)); // its db and relay
+    const before = (await messages(id)).length;
+    server.deliver(USER, mail(40));
+    expect(await fresh(id)).toEqual({ failed: [], late: [] });
+    expect(await messages(id)).toHaveLength(before + 1);
+    await deps.relay.flush((await wantState(deps.db, tenantId, id, 'stopped'))!.pending);
+
+    const refused = await newChannel('imap', { password: 'wrong' });
+    await until(async () => (await status(refused)).state === 'needs_attention');
+    const { trouble_since: since } = await status(refused);
+    expect(since).toBeInstanceOf(Date);
+    expect(await fresh(refused)).toEqual({ failed: [refused], late: [] });
+    expect((await status(refused)).trouble_since).toEqual(since);
+    await deps.relay.flush((await wantState(deps.db, tenantId, refused, 'stopped'))!.pending);
+
+    const door = await newChannel('smtp');
+    await until(async () => (await status(door)).state === 'watching');
+    expect(await fresh(door)).toEqual({ failed: [], late: [] });
+  }, 40_000);
 
   test('where nothing comes sits in one wait, and writes no history', async () => {
     const id = await newChannel('imap');

@@ -256,6 +256,8 @@ describe('two contacts that an agent knows to be one', () => {
   it('are found by either id, and listed once', async () => {
     await merge({ contact_id: byChat, ...proof });
     expect((await get(`/v1/contacts/${byChat}`)).id).toBe(byMail);
+    for (const id of [byMail, byChat])
+      expect(ids(await get(`/v1/tickets?requester_id=${id}`))).toEqual([chatTicket, mailTicket]);
     expect(ids(await get('/v1/contacts'))).toEqual([byMail, someone]);
     const renamed = await client.call('PATCH', `/v1/contacts/${byChat}`, { name: 'Countess' });
     expect(renamed.body).toMatchObject({ id: byMail, name: 'Countess' });
