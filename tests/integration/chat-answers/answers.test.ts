@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { flagOverdueReceipts } from '../../../activities/receipts.ts';
+import { createDrainActivities } from '../../../activities/drain.ts';
 import { createSendingActivities } from '../../../activities/sending.ts';
 import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
@@ -289,8 +289,7 @@ describe('an answer on a chat', () => {
     receiptWithinMs = -1;
     const id = await queued({ text: 'Anybody there?' });
     await send(id);
-    await flagOverdueReceipts(api.deps);
-    await flagOverdueReceipts(api.deps);
+    for (let n = 0; n < 2; n += 1) await createDrainActivities(api.deps).drain();
     expect(await stored(id)).toMatchObject({
       status: 'accepted',
       error: { code: 'receipt.missing' },
