@@ -48,7 +48,7 @@ it('every workflow is there in each of its states', () => {
       ...['watching', 'paused', 'backing-off', 'needs-attention', 'stopped'].map(
         (state) => `mailbox-${state}`,
       ),
-      ...['pushed', 'looking', 'released'].map((state) => `mailbox-${state}`),
+      ...['pushed', 'looking', 'released', 'renewal-asked'].map((state) => `mailbox-${state}`),
       ...['open', 'paused', 'replied', 'closed', 'escalated', 'follow-up', 'reopened'].map(
         (state) => `ticket-${state}`,
       ),
