@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { inTenant, type Db } from '../../../db/connection.ts';
 import { showMessage } from '../../../db/queries/messages.ts';
+import { claimMedia } from '../../../db/queries/pending-media.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
 import type { Note } from './pigeon.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
@@ -122,6 +123,20 @@ test('a file that can’t be had now keeps no message waiting, and comes later',
     'message.updated',
   ]);
   expect(events[2]).toMatchObject({ sequence: 3, data: { message: { id: message.id } } });
+});
+
+test('a worker that dies over a file leaves it to the next', async () => {
+  world.pigeon.files.set('left', new ProviderFailure({ ...BUSY }));
+  await world.receive(withFiles({ id: 'left' }));
+  world.pigeon.files.set('left', PNG);
+  await makeDue();
+  const claimed = await claimMedia(db, world.tenantId, world.channel.facts.id, 5);
+  expect(claimed).toMatchObject([{ position: 0, attempts: 2 }]);
+  expect(await world.fetchFiles()).toBeGreaterThan(200);
+  expect(await world.rows('attachments')).toEqual([]);
+  await makeDue();
+  expect(await world.fetchFiles()).toBeNull();
+  expect((await onlyMessage()).attachments).toMatchObject([{ sha256: hex(PNG) }]);
 });
 
 test('one that is gone is given up with its reason', async () => {
