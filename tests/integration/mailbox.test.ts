@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { ApiDeps } from '../../api/deps.ts';
 import { syncFirst } from '../../api/fresh.ts';
 import { loadConfig } from '../../config/config.ts';
 import { inTenant } from '../../db/connection.ts';
@@ -186,7 +185,7 @@ describe('an IMAP mailbox', () => {
     const id = await newChannel('imap');
     await until(async () => (await status(id)).state === 'watching');
     const fresh = (channelId: string) =>
-      syncFirst(deps as unknown as ApiDeps, tenantId, { channelId }, AbortSignal.timeout(20_000)); // its db and relay
+      syncFirst(deps, tenantId, { channelId }, AbortSignal.timeout(20_000));
     const before = (await messages(id)).length;
     server.deliver(USER, mail(40));
     expect(await fresh(id)).toEqual({ failed: [], late: [] });
