@@ -2,7 +2,6 @@
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ingestStaged } from '../../../activities/ingestion.ts';
-import type { Deps } from '../../../activities/deps.ts';
 import { createChannel, loadChannel } from '../../../db/queries/channels.ts';
 import { stageSource } from '../../../db/queries/sources.ts';
 import { newId, type ChannelId } from '../../../domain/ids.ts';
@@ -65,7 +64,7 @@ async function receive(id: string, text: string): Promise<{ id: string; source_i
       receivedAt: new Date(),
     },
   );
-  await ingestStaged(api.deps as Deps, channel, () => {});
+  await ingestStaged(api.deps, channel, () => {});
   const { body } = await ada.call('GET', '/v1/messages?limit=1');
   return body.data[0];
 }
