@@ -14,7 +14,8 @@ import {
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
-// A sync that ends while the workflow is at work on a signal: the time-skipping server can't cancel such a one.
+// What the time-skipping server can't do: cancel a sync that ends while the workflow is at work on a signal. And what needs
+// no time skipped.
 
 const WEEK_MS = 7 * 24 * 3_600_000;
 const PATIENCE_MS = 15_000;
@@ -37,7 +38,8 @@ afterAll(async () => {
   await server.connection.close();
 });
 
-const vendorNow = () => new PushingVendor(() => Promise.resolve(Date.now()), WEEK_MS);
+const vendorNow = (lifeMs = WEEK_MS) =>
+  new PushingVendor(() => Promise.resolve(Date.now()), lifeMs);
 
 const isWatched = ({ channel, isAsleep }: WatchFixture) =>
   eventually(async () => {
@@ -126,3 +128,38 @@ test('the vendor’s word of a lost subscription stands though an admin changes 
     await mailbox.stop();
   }
 }, 120_000);
+
+test('mail that came before the subscription was made anew is looked for at once', async () => {
+  const vendor = vendorNow();
+  const mailbox = await startMailbox(server, vendor);
+  try {
+    await isWatched(mailbox);
+    vendor.mailAtRenewals = true;
+    await mailbox.nudge({ push: true, renew: true });
+    // The next sweep is hours away.
+    await eventually(async () => expect(await mailbox.messages()).toEqual(['m1']), PATIENCE_MS);
+    expect(vendor.renewals).toHaveLength(2);
+  } finally {
+    await wantState(mailbox.deps.db, mailbox.tenantId, mailbox.channelId, 'stopped');
+    await mailbox.changed();
+    await hasEnded(mailbox);
+    await mailbox.stop();
+  }
+}, 60_000);
+
+test('a subscription that has ended when it comes is not asked for again without pause', async () => {
+  const vendor = vendorNow(2);
+  const mailbox = await startMailbox(server, vendor);
+  try {
+    await eventually(() => expect(vendor.renewals).toHaveLength(1), PATIENCE_MS);
+    await vendor.deliver();
+    await eventually(async () => expect(await mailbox.messages()).toEqual(['m1']), PATIENCE_MS);
+    await sleep(3_000);
+    expect(vendor.renewals).toHaveLength(1);
+  } finally {
+    await wantState(mailbox.deps.db, mailbox.tenantId, mailbox.channelId, 'stopped');
+    await mailbox.changed();
+    await hasEnded(mailbox);
+    await mailbox.stop();
+  }
+}, 60_000);
