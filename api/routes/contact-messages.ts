@@ -3,7 +3,11 @@ import { termsOf } from '../../db/chat-draft.ts';
 import { inTenant } from '../../db/connection.ts';
 import { conversationsOf, type Conversation } from '../../db/queries/conversations.ts';
 import { listMessages, talksOfContact, type Talk } from '../../db/queries/inbox.ts';
-import { isWindowOpen, sayable } from '../../domain/chat-answer.ts';
+import {
+  ChatLimits,
+  conversationState,
+  ConversationState,
+} from '../../domain/conversation-state.ts';
 import { Direction, Message, MessageChannel } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { currentContact } from '../contacts.ts';
@@ -12,22 +16,17 @@ import { route, type AnyRoute } from '../route.ts';
 
 const tags = ['Contacts'];
 const params = z.object({ id: z.string() });
-const Time = z.iso.datetime();
 
 const ContactConversation = z
   .object({
-    channel_id: z.string(),
+    ...ConversationState.shape,
+    address: z.string().meta({ description: 'The contact’s, on this channel.' }),
+    window_open: z.boolean().meta({ description: 'Free text may be sent now; on mail always.' }),
+    limits: ChatLimits.nullable().meta({ description: 'Null on mail.' }),
     account_name: z.string(),
     channel: MessageChannel,
-    address: z.string().meta({ description: 'The contact’s, on this channel.' }),
     ticket_id: z.string().nullable().meta({ description: 'Of the latest message.' }),
-    window_ends_at: Time.nullable().meta({
-      description: 'Until when free text may be sent; null on mail, and before they have written.',
-    }),
-    window_open: z.boolean().meta({ description: 'Free text may be sent now; on mail always.' }),
-    opted_out: z.boolean(),
-    opted_out_at: Time.nullable(),
-    templates_only: z.boolean().meta({ description: 'Only templates may be sent now.' }),
+    opted_out_at: z.iso.datetime().nullable(),
     last_message: Message.nullable(),
   })
   .meta({ id: 'ContactConversation' });
@@ -109,19 +108,25 @@ function show(
 ): z.output<typeof ContactConversation> {
   const capability = findProvider(provider)?.chat;
   const talk = chat ?? { address, windowEndsAt: null, lastInboundAt: null, optedOutAt: null };
-  const allows = (hasTemplate: boolean) =>
-    !capability || sayable({ hasTemplate, tag: null }, termsOf(capability), talk, now) === null;
   return {
-    channel_id: channelId,
+    ...(capability
+      ? conversationState(channelId, talk, termsOf(capability), now)
+      : { ...ON_MAIL, channel_id: channelId, address }),
     account_name: accountName,
     channel: MessageChannel.parse(provider),
-    address,
     ticket_id: chat?.ticketId ?? lastMessage?.ticket_id ?? null,
-    window_ends_at: talk.windowEndsAt?.toISOString() ?? null,
-    window_open: !capability || isWindowOpen(talk, now),
-    opted_out: talk.optedOutAt !== null,
     opted_out_at: talk.optedOutAt?.toISOString() ?? null,
-    templates_only: capability?.templates !== undefined && !allows(false) && allows(true),
     last_message: lastMessage,
   };
 }
+
+/** Anything may be written at any time. */
+const ON_MAIL = {
+  window_ends_at: null,
+  window_open: true,
+  templates_only: false,
+  tags: [],
+  opted_out: false,
+  has_templates: false,
+  limits: null,
+};

@@ -8,7 +8,6 @@ import { writeEvents } from './events.ts';
 import { lockIngestion } from './ingestion-lock.ts';
 import type { Pending } from './outbox.ts';
 import { loadContacts } from './ticket-presentation.ts';
-import { lockTickets } from './tickets.ts';
 
 export interface Merge {
   /** Who stays. */
@@ -50,19 +49,15 @@ export async function mergeContacts(
 
 /** Returns their ids. What callers have read of them is of an older version now. */
 async function moveTickets(tx: Tx, kept: string, gone: string): Promise<string[]> {
+  // In the order in which every writer locks them.
   const theirs = await tx
     .selectFrom('tickets')
     .select('id')
     .where('requester_id', '=', gone)
+    .orderBy('id')
+    .forUpdate()
     .execute();
-  const ids = [
-    ...(
-      await lockTickets(
-        tx,
-        theirs.map(({ id }) => id),
-      )
-    ).keys(),
-  ];
+  const ids = theirs.map(({ id }) => id);
   if (ids.length === 0) return [];
   await tx
     .updateTable('tickets')

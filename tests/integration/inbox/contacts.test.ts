@@ -176,7 +176,10 @@ describe('one person’s messages', () => {
     await change({ window_ends_at: minute(0) });
     expect((await get(url)).data[0]).toMatchObject({ window_open: false, templates_only: true });
     await change({ opted_out_at: minute(0) });
-    expect((await get(url)).data[0]).toMatchObject({ opted_out: true, templates_only: false });
+    expect((await get(url)).data[0]).toMatchObject({
+      opted_out: true,
+      opted_out_at: minute(0).toISOString(),
+    });
     expect((await stranger.call('GET', url)).status).toBe(404);
   });
 });
