@@ -44,10 +44,10 @@ export async function syncFirst(
   return { failed: [...failed], late: [...waiting.keys()] };
 }
 
-/** A door's mail is here already: only what is staged is waited for. */
+/** A sync that began after it was asked for has ended; or nothing is staged at a door, where all there is is here already. */
 function isFresh({ provider, sync_requested: requested }: ChannelRow, now: Freshness): boolean {
   const isRead = findProvider(provider)?.mailbox !== undefined;
-  return now.staged === 0 && (!isRead || now.answered >= requested);
+  return now.answered >= requested || (!isRead && now.staged === 0);
 }
 
 function hasFailed({ last_error: error }: ChannelRow, { failedAt }: Freshness): boolean {
