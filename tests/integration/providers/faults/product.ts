@@ -98,8 +98,7 @@ export async function startProduct(
   }
   const faults = await tenant('faults');
   const { id: tenantId } = faults;
-  const call = (...asked: Parameters<Product['call']>) =>
-    faults.call(...asked);
+  const call = (...asked: Parameters<Product['call']>) => faults.call(...asked);
 
   return {
     url: api.url,
