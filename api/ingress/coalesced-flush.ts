@@ -1,5 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../telemetry/log.ts';
 import type { PendingWork, Relay } from '../../workflows/contracts/relay.ts';
+
+/**
+ * Between two nudges of one channel: each costs Temporal a signal and a workflow task, more than all else that a call
+ * of a door costs together. The first goes at once.
+ */
+const GAP_MS = 250;
 
 /**
  * Nudges after commits, one under way per channel: under load a later one stands for all that came meanwhile, because
@@ -41,6 +48,7 @@ export class CoalescedFlush {
       if (!work) break;
       this.#waiting.delete(channelId);
       await this.#flush(work);
+      await sleep(GAP_MS);
     }
     this.#underWay.delete(channelId);
   }
