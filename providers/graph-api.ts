@@ -16,8 +16,8 @@ import {
 // (https://developers.facebook.com/docs/graph-api).
 
 export interface GraphAccess {
-  /** Without a version: `https://graph.facebook.com`. */
-  readonly base: string;
+  /** Without a version; default `https://graph.facebook.com`. */
+  readonly base: string | undefined;
   readonly token: string;
   readonly appSecret: string;
 }
@@ -28,6 +28,7 @@ export interface GraphRequest {
   readonly form?: FormData;
 }
 
+const HOST = 'https://graph.facebook.com';
 const VERSION = 'v25.0';
 
 /**
@@ -35,7 +36,7 @@ const VERSION = 'v25.0';
  * (https://developers.facebook.com/docs/graph-api/guides/secure-requests).
  */
 export async function graphRequest(
-  { base, token, appSecret }: GraphAccess,
+  { base = HOST, token, appSecret }: GraphAccess,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
   { query = {}, json, form }: GraphRequest = {},
@@ -81,8 +82,19 @@ export interface Told {
 type Call = Pick<ProviderCall<unknown>, 'network' | 'signal' | 'timeoutMs' | 'limits'>;
 type Known = (told: Told) => KnownError | undefined;
 
-/** Asks for something that may be asked again. @throws ProviderFailure where the vendor refuses */
-export async function asked<T>(
+/** How one of Meta's products is asked; `known` tells what its codes mean. */
+export function graphClient(vendor: Vendor, known: Known) {
+  return {
+    /** Asks for something that may be asked again. @throws ProviderFailure where the vendor refuses */
+    asked: <T>(call: Call, request: VendorRequest, schema: z.ZodType<T>): Promise<T> =>
+      asked(call, vendor, request, schema, known),
+    /** A refusal, classified; the other workers keep off as long as this one is told to wait. */
+    failure: (call: Call, answer: VendorAnswer): Promise<ProviderFailure> =>
+      graphFailure(call, vendor, answer, known),
+  };
+}
+
+async function asked<T>(
   call: Call,
   vendor: Vendor,
   request: VendorRequest,
@@ -100,8 +112,7 @@ export async function asked<T>(
   });
 }
 
-/** A refusal, classified; the other workers keep off as long as this one is told to wait. */
-export async function graphFailure(
+async function graphFailure(
   call: Call,
   vendor: Vendor,
   answer: VendorAnswer,

@@ -1,5 +1,6 @@
 import type { ChatMessage } from '../../domain/chat.ts';
 import { storable } from '../../domain/mail/storable.ts';
+import { chatMessage } from '../chat-message.ts';
 import type { SourceMeta } from '../contract.ts';
 import { contentOf } from './content.ts';
 import { markedMessage } from '../own-mark.ts';
@@ -17,44 +18,25 @@ export function readEvent(source: Buffer, { receivedAt }: SourceMeta): ChatMessa
   if (!content || person === undefined)
     throw new Error('The source holds no event of Messenger’s that can be kept.');
   const party = { address: person, name: '' };
-  const page = { address: pageId, name: '' };
-  const [from, to] = isEcho ? [page, party] : [party, page];
   const sentAs = isEcho ? markedMessage(event.message?.metadata) : null;
   return storable({
-    message: {
-      channel: 'messenger' as const,
-      direction: isEcho ? ('outbound' as const) : ('inbound' as const),
-      kind: content.isNotice ? ('notification' as const) : ('message' as const),
-      status: isEcho ? ('sent' as const) : ('received' as const),
-      priority: 'normal' as const,
-      from: from.address,
-      sender: from,
-      reply_to: [],
-      to: [to],
-      cc: [],
-      bcc: [],
-      subject: null,
-      content: content.text,
-      new_content: content.text,
-      quoted_content: null,
-      html: null,
-      timestamp: timeOf(event, receivedAt).toISOString(),
-      received_at: receivedAt.toISOString(),
-      message_id: null,
-      in_reply_to: [],
-      references: [],
-      attachments: [],
-      metadata: {
-        service_specific_data: {},
-        platform_specific: {
-          message_type: content.type,
-          page_id: pageId,
-          sender_id: person,
-          ...(isStandby && { standby: true }),
-          ...content.facts,
-        },
+    message: chatMessage({
+      channel: 'messenger',
+      party,
+      ours: pageId,
+      isEcho,
+      isNotice: content.isNotice,
+      text: content.text,
+      at: timeOf(event, receivedAt),
+      receivedAt,
+      facts: {
+        message_type: content.type,
+        page_id: pageId,
+        sender_id: person,
+        ...(isStandby && { standby: true }),
+        ...content.facts,
       },
-    },
+    }),
     party,
     answers: content.about,
     media: content.media,

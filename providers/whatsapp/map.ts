@@ -1,6 +1,7 @@
 import type { ChatMessage, ChatParty } from '../../domain/chat.ts';
 import { storable } from '../../domain/mail/storable.ts';
 import { e164OfDigits } from '../../domain/phone.ts';
+import { chatMessage } from '../chat-message.ts';
 import type { SourceMeta } from '../contract.ts';
 import { contentOf } from './content.ts';
 import { Call, changesOf, concerns, Message, type Value } from './webhook.ts';
@@ -15,46 +16,26 @@ export function readMessage(source: Buffer, { receivedAt }: SourceMeta): ChatMes
   const person = personOf(value, message, isEcho);
   const party = partyOf(person);
   const content = contentOf(message);
-  const [from, to] = isEcho
-    ? [{ name: '', address: business }, party]
-    : [party, { name: '', address: business }];
   return storable({
-    message: {
-      channel: 'whatsapp' as const,
-      direction: isEcho ? ('outbound' as const) : ('inbound' as const),
-      kind: content.isNotice ? ('notification' as const) : ('message' as const),
-      status: isEcho ? ('sent' as const) : ('received' as const),
-      priority: 'normal' as const,
-      from: from.address,
-      sender: from,
-      reply_to: [],
-      to: [to],
-      cc: [],
-      bcc: [],
-      subject: null,
-      content: content.text,
-      new_content: content.text,
-      quoted_content: null,
-      html: null,
-      timestamp: timeOf(message, receivedAt).toISOString(),
-      received_at: receivedAt.toISOString(),
-      message_id: null,
-      in_reply_to: [],
-      references: [],
-      attachments: [],
-      metadata: {
-        service_specific_data: {},
-        platform_specific: {
-          message_type: message.type,
-          phone_number: party.address.startsWith('+') ? party.address : null,
-          business_phone_number: business,
-          phone_number_id: value.metadata?.phone_number_id ?? null,
-          ...idsOf(person),
-          ...content.facts,
-          ...(isEcho ? { sent_beside_us: true } : {}),
-        },
+    message: chatMessage({
+      channel: 'whatsapp',
+      party,
+      ours: business,
+      isEcho,
+      isNotice: content.isNotice ?? false,
+      text: content.text,
+      at: timeOf(message, receivedAt),
+      receivedAt,
+      facts: {
+        message_type: message.type,
+        phone_number: party.address.startsWith('+') ? party.address : null,
+        business_phone_number: business,
+        phone_number_id: value.metadata?.phone_number_id ?? null,
+        ...idsOf(person),
+        ...content.facts,
+        ...(isEcho ? { sent_beside_us: true } : {}),
       },
-    },
+    }),
     party,
     answers: content.about ?? (message.context?.id === undefined ? [] : [message.context.id]),
     media: content.media,
