@@ -1,14 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
-import {
-  bareEnvironment,
-  describeWith,
-  startedProduct,
-  type RunningProduct,
-} from '../harness/index.ts';
+import { describeWith, startedProduct, type RunningProduct } from '../harness/index.ts';
+import { playedDemo } from './played-demo.ts';
 
-const root = join(import.meta.dirname, '../..');
 const DOORS = [
   'Gmail push',
   'Gmail sweep',
@@ -30,7 +23,7 @@ describeWith('dovecot', 'npm run demo -- --channels', () => {
   afterAll(() => product.remove());
 
   it('takes a mail in, refuses what is forged, answers and hears of the bounce at ten doors', async () => {
-    const { code, stdout, stderr } = await demo(product.env);
+    const { code, stdout, stderr } = await playedDemo('--channels', product.env);
     expect({ code, stderr, stdout }).toMatchObject({ code: 0, stderr: '' });
     const table = stdout.split('\n\n').find((part) => part.includes('10 MiB attachment  dup'))!;
     const [, ...rows] = table.split('\n');
@@ -41,15 +34,3 @@ describeWith('dovecot', 'npm run demo -- --channels', () => {
       );
   }, 400_000);
 });
-
-function demo(env: Readonly<Record<string, string>>) {
-  const args = [join(root, 'embedded/demo.ts'), '--channels'];
-  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
-    const child = execFile(
-      process.execPath,
-      args,
-      { cwd: root, env: bareEnvironment(env) },
-      (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}

@@ -1,9 +1,6 @@
-import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { bareEnvironment, startedProduct, type RunningProduct } from '../harness/index.ts';
-
-const root = join(import.meta.dirname, '../..');
+import { startedProduct, type RunningProduct } from '../harness/index.ts';
+import { playedDemo } from './played-demo.ts';
 
 describe('npm run demo -- --chat', () => {
   let product: RunningProduct;
@@ -13,7 +10,7 @@ describe('npm run demo -- --chat', () => {
   afterAll(() => product.remove());
 
   it('shows both chats: text and a picture in, receipts, and what goes after the window', async () => {
-    const { code, stdout, stderr } = await demo(product.env);
+    const { code, stdout, stderr } = await playedDemo('--chat', product.env);
     expect({ code, stderr, stdout }).toMatchObject({ code: 0, stderr: '' });
     for (const chat of ['WhatsApp', 'Messenger']) {
       const part = (title: string) =>
@@ -29,15 +26,3 @@ describe('npm run demo -- --chat', () => {
     }
   }, 300_000);
 });
-
-function demo(env: Readonly<Record<string, string>>) {
-  const args = [join(root, 'embedded/demo.ts'), '--chat'];
-  return new Promise<{ code: number | null; stdout: string; stderr: string }>((done) => {
-    const child = execFile(
-      process.execPath,
-      args,
-      { cwd: root, env: bareEnvironment(env) },
-      (_error, stdout, stderr) => done({ code: child.exitCode, stdout, stderr }),
-    );
-  });
-}
