@@ -34,6 +34,7 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
+    pipeline: true,
     options: '-c role=postroom_app',
     types: parsers,
     application_name: 'postroom',

@@ -6,6 +6,7 @@ import {
   type DatabaseConnection,
   type Driver,
   type PostgresDialectConfig,
+  type QueryExecutorProvider,
   type TransactionSettings,
 } from 'kysely';
 import pg from 'pg';
@@ -22,8 +23,8 @@ export function openingWith<T>(settings: LocalSettings, work: () => Promise<T>):
 }
 
 /**
- * Postgres, with a transaction's settings made in the round trip that begins it: most transactions have few
- * statements, and each round trip is a good part of what they cost.
+ * Postgres, with a transaction begun, and its settings made, in the round trip of its first statement: most transactions
+ * have few statements, and each round trip is a good part of what they cost. Its pool's clients are to pipeline.
  */
 export class TenantDialect extends PostgresDialect {
   readonly #config: PostgresDialectConfig;
@@ -39,6 +40,9 @@ export class TenantDialect extends PostgresDialect {
 }
 
 class TenantDriver extends PostgresDriver {
+  readonly #beginning = new WeakMap<DatabaseConnection, Promise<unknown>>();
+
+  /** Nobody waits for it: where it fails, there is no transaction that anything could be seen or committed in. */
   override async beginTransaction(
     connection: DatabaseConnection,
     settings: TransactionSettings,
@@ -47,8 +51,45 @@ class TenantDriver extends PostgresDriver {
     if (!next?.settings) return super.beginTransaction(connection, settings);
     const statement = `begin; ${settingStatement(next.settings)}`;
     next.settings = null;
-    await connection.executeQuery(CompiledQuery.raw(statement));
+    const begun = connection.executeQuery(CompiledQuery.raw(statement));
+    begun.catch(() => undefined); // thrown by the commit, where no statement behind it failed first
+    this.#beginning.set(connection, begun);
   }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    const begun = this.#beginning.get(connection);
+    this.#beginning.delete(connection);
+    await begun;
+    await super.commitTransaction(connection);
+  }
+}
+
+/** What a statement answers, by its builder. */
+export interface Statement<Row> {
+  compile(executor: QueryExecutorProvider): CompiledQuery<Row>;
+}
+
+/**
+ * Sends statements together that don't wait for one another's answers: one round trip for all. They run in this order.
+ * @param before statements that run before them, whose answers nobody needs
+ * @returns the rows of each; throws what the first that failed threw
+ */
+export async function atOnce<Rows extends readonly unknown[]>(
+  tx: QueryExecutorProvider,
+  statements: { readonly [Place in keyof Rows]: Statement<Rows[Place]> },
+  before: readonly Statement<unknown>[] = [],
+): Promise<{ -readonly [Place in keyof Rows]: Rows[Place][] }> {
+  const all: Statement<unknown>[] = [...before, ...statements];
+  const answers = await tx
+    .getExecutor()
+    .provideConnection((connection) =>
+      Promise.allSettled(all.map((statement) => connection.executeQuery(statement.compile(tx)))),
+    );
+  const rows = answers.map((answer) => {
+    if (answer.status === 'rejected') throw answer.reason;
+    return answer.value.rows;
+  });
+  return rows.slice(before.length) as { -readonly [Place in keyof Rows]: Rows[Place][] }; // as they were given
 }
 
 /** Without parameters, so that it travels in one message with `begin`; the values are quoted by pg. */

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { asBytea, insertRows } from './insert-rows.ts';
+import { asBytea, insertion } from './insert-rows.ts';
 
 /** Chunks are rows of this many bytes: read and written one at a time, whatever the size of the whole. */
 const CHUNK_BYTES = 1_048_576;
@@ -54,23 +54,45 @@ export interface NewBlob {
   readonly sha256?: Buffer;
 }
 
-/** Stores small contents in the caller's transaction, all in two statements. */
+/** Stores small contents in the caller's transaction, all in two statements; known ones are not sent again. */
 export async function insertBlobs(
   tx: Tx,
   tenantId: TenantId,
   contents: readonly NewBlob[],
 ): Promise<StoredBlob[]> {
-  const blobs = contents.map(({ bytes, sha256 }) => ({
-    sha256: sha256 ?? hashOf(bytes),
-    size: bytes.length,
-    bytes,
-  }));
-  const unique = [...new Map(blobs.map((blob) => [blob.sha256.toString('hex'), blob])).values()];
+  const blobs = contents.map(measured);
+  const unique = distinct(blobs);
   if (unique.length === 0) return [];
-  const fresh = await insertRows<{ sha256: Buffer }>(
-    tx,
+  const fresh = (await blobRows(tenantId, unique).execute(tx)).rows;
+  const wanted = new Set(fresh.map((row) => row.sha256.toString('hex')));
+  const missing = unique.filter((blob) => wanted.has(blob.sha256.toString('hex')));
+  if (missing.length > 0) await chunkRows(tx, tenantId, missing).execute();
+  return blobs.map(({ sha256, size }) => ({ sha256, size }));
+}
+
+/** A content in memory, with its hash. */
+export interface MeasuredBlob extends StoredBlob {
+  readonly bytes: Buffer;
+}
+
+export function measured({ bytes, sha256 }: NewBlob): MeasuredBlob {
+  return { sha256: sha256 ?? hashOf(bytes), size: bytes.length, bytes };
+}
+
+/** The statements that store small contents, to be sent with others. */
+export function blobInsertions(tx: Tx, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
+  const unique = distinct(blobs);
+  return unique.length === 0 ? [] : [blobRows(tenantId, unique), chunkRows(tx, tenantId, unique)];
+}
+
+function distinct(blobs: readonly MeasuredBlob[]): MeasuredBlob[] {
+  return [...new Map(blobs.map((blob) => [blob.sha256.toString('hex'), blob])).values()];
+}
+
+function blobRows(tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
+  return insertion<{ sha256: Buffer }>(
     'blobs',
-    unique.map(({ sha256, size }) => ({
+    blobs.map(({ sha256, size }) => ({
       tenant_id: tenantId,
       sha256: asBytea(sha256),
       size,
@@ -78,14 +100,16 @@ export async function insertBlobs(
     })),
     sql`on conflict do nothing returning sha256`,
   );
-  const wanted = new Set(fresh.map((row) => row.sha256.toString('hex')));
-  const rows = unique
-    .filter((blob) => wanted.has(blob.sha256.toString('hex')))
-    .flatMap(({ sha256, bytes }) =>
-      pieces(bytes).map((piece, seq) => ({ tenant_id: tenantId, sha256, seq, bytes: piece })),
-    );
-  if (rows.length > 0) await tx.insertInto('blob_chunks').values(rows).execute();
-  return blobs.map(({ sha256, size }) => ({ sha256, size }));
+}
+
+function chunkRows(tx: Tx, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
+  const rows = blobs.flatMap(({ sha256, bytes }) =>
+    pieces(bytes).map((piece, seq) => ({ tenant_id: tenantId, sha256, seq, bytes: piece })),
+  );
+  return tx
+    .insertInto('blob_chunks')
+    .values(rows)
+    .onConflict((oc) => oc.doNothing());
 }
 
 /** Reads a blob chunk by chunk. */

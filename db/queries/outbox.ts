@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
 import type { ChannelNews, PendingWork, WrittenDelivery } from '../../workflows/contracts/relay.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
@@ -6,6 +6,12 @@ import type { OutboxKind } from '../schema.ts';
 
 /** How long a writer has to hand its work to Temporal before the drain takes it; twice what one hand-over may last. */
 const LEASE = '10 seconds';
+
+/** A statement that leaves a channel to be nudged, and what is to be done with its answer. */
+export interface Nudge {
+  readonly statement: RawBuilder<{ version: number }>;
+  readonly taken: (rows: readonly { version: number }[]) => void;
+}
 
 /** Collects, inside one transaction, what must reach Temporal after it: `new Pending(tenant)`, commit, `relay.flush(pending)`. */
 export class Pending implements PendingWork {
@@ -40,6 +46,20 @@ export class Pending implements PendingWork {
     this.channels.set(channelId, { ...detail, version: row!.version });
   }
 
+  /**
+   * The same as a statement to be sent with others: the channel's workflow is to be nudged where it then holds that
+   * there is something new. What it answers is to be `taken`.
+   */
+  nudge(channelId: string, provider: string, isNew: RawBuilder<boolean>): Nudge {
+    const detail = { provider, changed: false, push: false, renew: false };
+    return {
+      statement: putting(this.tenantId, 'channel', [{ ref: channelId, detail }], isNew),
+      taken: (rows: readonly { version: number }[]) => {
+        for (const { version } of rows) this.channels.set(channelId, { ...detail, version });
+      },
+    };
+  }
+
   /** New tickets: their workflows start asleep until `wakeAt`, or at once where it is null. */
   async startTickets(
     tx: Tx,
@@ -70,34 +90,38 @@ export class Pending implements PendingWork {
   }
 }
 
+interface OutboxItem {
+  readonly ref: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+}
+
 async function put(
   tx: Tx,
   tenantId: TenantId,
   kind: OutboxKind,
-  items: readonly { ref: string; detail: Record<string, unknown> }[],
+  items: readonly OutboxItem[],
 ): Promise<{ ref: string; version: number }[]> {
   if (items.length === 0) return [];
-  return tx
-    .insertInto('outbox')
-    .values(
-      items.map(({ ref, detail }) => ({
-        tenant_id: tenantId,
-        kind,
-        ref,
-        detail: JSON.stringify(detail),
-        leased_until: sql<Date>`now() + ${LEASE}::interval`,
-      })),
-    )
-    .onConflict((oc) =>
-      oc.columns(['tenant_id', 'kind', 'ref']).doUpdateSet({
-        // A change or news waiting to be told is not forgotten by a later mere nudge.
-        detail: sql`excluded.detail || jsonb_build_object(${sql.join(STICKY.map(sticky))})`,
-        version: sql`outbox.version + 1`,
-        leased_until: sql`excluded.leased_until`,
-      }),
-    )
-    .returning(['ref', 'version'])
-    .execute();
+  return (await putting(tenantId, kind, items).execute(tx)).rows;
+}
+
+function putting(
+  tenantId: TenantId,
+  kind: OutboxKind,
+  items: readonly OutboxItem[],
+  where: RawBuilder<boolean> = sql<boolean>`true`,
+) {
+  return sql<{ ref: string; version: number }>`
+    insert into outbox (tenant_id, kind, ref, detail, leased_until)
+    select ${tenantId}, ${kind}, ref, detail, now() + ${LEASE}::interval
+      from jsonb_to_recordset(${JSON.stringify(items)}::jsonb) as new(ref text, detail jsonb)
+     where ${where}
+    on conflict (tenant_id, kind, ref) do update
+      -- A change or news waiting to be told is not forgotten by a later mere nudge.
+      set detail = excluded.detail || jsonb_build_object(${sql.join(STICKY.map(sticky))}),
+          version = outbox.version + 1,
+          leased_until = excluded.leased_until
+    returning ref, version`;
 }
 
 const STICKY = ['changed', 'push', 'renew'];

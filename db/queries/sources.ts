@@ -1,10 +1,11 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { newId, type ChannelId, type SourceId, type TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { insertBlobs, type StoredBlob } from './blobs.ts';
+import { atOnce } from '../tenant-dialect.ts';
+import { blobInsertions, measured, type StoredBlob } from './blobs.ts';
 import { countFiltered } from './filtered.ts';
-import { asBytea, insertRows } from './insert-rows.ts';
-import { Pending } from './outbox.ts';
+import { asBytea, insertion } from './insert-rows.ts';
+import { Pending, type Nudge } from './outbox.ts';
 
 /** What a door or a mailbox brings, before anything has parsed it. */
 export interface Receipt {
@@ -48,7 +49,7 @@ export async function stageSource(
   return { sourceId: sourceIds[0]!, pending };
 }
 
-/** The same of all that one call brings: everything or nothing of it. */
+/** The same of all that calls of a door bring: everything or nothing of it. */
 export async function stageSources(
   db: Db,
   channel: { tenantId: TenantId; id: ChannelId; provider: string },
@@ -56,15 +57,9 @@ export async function stageSources(
 ): Promise<{ sourceIds: readonly SourceId[]; pending: Pending }> {
   const pending = new Pending(channel.tenantId);
   if (receipts.length === 0) return { sourceIds: [], pending };
-  const { sourceIds } = await inTenant(db, channel.tenantId, async (tx) => {
-    const staged = await stageReceipts(tx, channel.tenantId, channel.id, receipts);
-    const isToIngest = receipts.some(
-      ({ turnedAway }, index) =>
-        turnedAway === undefined && staged.fresh.has(staged.sourceIds[index]!),
-    );
-    if (isToIngest) await pending.channel(tx, channel.id, channel.provider, false);
-    return staged;
-  });
+  const { sourceIds } = await inTenant(db, channel.tenantId, (tx) =>
+    stage(tx, channel, receipts, (isNew) => pending.nudge(channel.id, channel.provider, isNew)),
+  );
   return { sourceIds, pending };
 }
 
@@ -76,41 +71,40 @@ export async function stageReceipts(
   receipts: readonly Receipt[],
 ): Promise<Staged> {
   if (receipts.length === 0) return { sourceIds: [], fresh: new Set() };
-  const inMemory = receipts
-    .map((receipt) => receipt.source)
-    .filter((source) => Buffer.isBuffer(source))
-    .map((bytes) => ({ bytes }));
-  const stored = (await insertBlobs(tx, tenantId, inMemory)).values();
-  const rows = receipts.map((receipt) => {
-    const blob = Buffer.isBuffer(receipt.source) ? stored.next().value! : receipt.source;
-    return {
-      id: newId('source'),
-      tenant_id: tenantId,
-      channel_id: channelId,
-      provider_message_id: receipt.providerMessageId,
-      sha256: asBytea(blob.sha256),
-      size: blob.size,
-      envelope: receipt.envelope ?? null,
-      meta: receipt.meta ?? null,
-      received_at: receipt.receivedAt,
-      status: receipt.turnedAway === undefined ? 'staged' : 'filtered',
-      filtered:
-        receipt.turnedAway === undefined ? null : { by: 'door', detail: receipt.turnedAway },
-    };
-  });
-  const inserted = await insertRows<{ id: SourceId }>(
-    tx,
+  return stage(tx, { tenantId, id: channelId }, receipts);
+}
+
+/** @param nudging how the channel's workflow is told, where there is something new for it */
+async function stage(
+  tx: Tx,
+  channel: { tenantId: TenantId; id: ChannelId },
+  receipts: readonly Receipt[],
+  nudging?: (isNew: RawBuilder<boolean>) => Nudge,
+): Promise<Staged> {
+  const blobs = receipts.map(({ source }): StoredBlob & { bytes?: Buffer } =>
+    Buffer.isBuffer(source) ? measured({ bytes: source }) : source,
+  );
+  const rows = receipts.map((receipt, index) => sourceRow(channel, receipt, blobs[index]!));
+  const staged = rows.flatMap(({ id, status }) => (status === 'staged' ? [id] : []));
+  const nudge = nudging?.(sql<boolean>`exists (select from sources where id = any(${staged}))`);
+  const inMemory = blobs.flatMap(({ bytes, ...blob }) => (bytes ? [{ ...blob, bytes }] : []));
+  const before = blobInsertions(tx, channel.tenantId, inMemory);
+  const insert = insertion<{ id: SourceId }>(
     'sources',
     rows,
     sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
       returning id`,
   );
+  const [inserted, nudged = []] = nudge
+    ? await atOnce(tx, [insert, nudge.statement], before)
+    : await atOnce(tx, [insert], before);
+  nudge?.taken(nudged);
   const fresh = new Set(inserted.map((row) => row.id));
   const turnedAway = rows.filter(({ id, filtered }) => filtered !== null && fresh.has(id));
-  if (turnedAway.length > 0) await countFiltered(tx, channelId, turnedAway.length);
+  if (turnedAway.length > 0) await countFiltered(tx, channel.id, turnedAway.length);
   const known = await knownIds(
     tx,
-    channelId,
+    channel.id,
     rows.filter((row) => !fresh.has(row.id)).map((row) => row.provider_message_id!),
   );
   return {
@@ -118,6 +112,26 @@ export async function stageReceipts(
       fresh.has(row.id) ? row.id : known.get(row.provider_message_id!)!,
     ),
     fresh,
+  };
+}
+
+function sourceRow(
+  channel: { tenantId: TenantId; id: ChannelId },
+  { providerMessageId, envelope, meta, receivedAt, turnedAway }: Receipt,
+  { sha256, size }: StoredBlob,
+) {
+  return {
+    id: newId('source'),
+    tenant_id: channel.tenantId,
+    channel_id: channel.id,
+    provider_message_id: providerMessageId,
+    sha256: asBytea(sha256),
+    size,
+    envelope: envelope ?? null,
+    meta: meta ?? null,
+    received_at: receivedAt,
+    status: turnedAway === undefined ? 'staged' : 'filtered',
+    filtered: turnedAway === undefined ? null : { by: 'door', detail: turnedAway },
   };
 }
 

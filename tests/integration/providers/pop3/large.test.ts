@@ -35,7 +35,7 @@ describeWith('dovecot', `a POP3 mailbox of ${COUNT} mails`, () => {
     }
     const firstMs = Date.now() - started;
     expect(ids.size).toBe(COUNT);
-    expect(largest).toBeLessThan(4000 + COUNT / 4);
+    expect(largest).toBeLessThan(5000 + COUNT / 4);
 
     server.deliver(box.user, mail('new'));
     const again = Date.now();
