@@ -7,7 +7,7 @@ import { keepChats } from './ingest-chats.ts';
 import { sentEvents, type Item, type Placed } from './ingest-item.ts';
 import { storeMessages } from './ingest-messages.ts';
 import { finishSources } from './ingest-sources.ts';
-import { withoutOwnSends } from './own-sends.ts';
+import { settleOwnSends, tellApart } from './own-sends.ts';
 import { addressKey, findOrAddContacts } from './known-contacts.ts';
 import { MESSAGE_COLUMNS } from './messages.ts';
 import { changeTickets, type TicketChange } from './ticket-changes.ts';
@@ -25,8 +25,17 @@ export async function takeEchoes(
   chats: ChatIndex,
 ): Promise<number> {
   if (items.length === 0) return 0;
-  const strange = await withoutOwnSends(context, items);
-  if (strange.length === 0) return 0;
+  const { strange, ours } = await tellApart(context, items);
+  if (strange.length > 0) await takeStrange(context, strange, chats);
+  await settleOwnSends(context, ours);
+  return strange.length;
+}
+
+async function takeStrange(
+  context: IngestContext,
+  strange: readonly Item[],
+  chats: ChatIndex,
+): Promise<void> {
   const { tx, channel, now } = context;
   const contacts = await findOrAddContacts(
     tx,
@@ -52,7 +61,6 @@ export async function takeEchoes(
   );
   await applyEarlier(context, placed, joined);
   await finishSources(tx, channel, strange, now);
-  return strange.length;
 }
 
 /** The vendor's word on what arrived may come before the echo. */

@@ -306,17 +306,18 @@ export async function endSending(
   const ticket = (await lockTickets(tx, [found.ticket_id])).get(found.ticket_id)!;
   const state = await tx
     .selectFrom('messages')
-    .select(['send_phase', 'error'])
+    .select(['send_phase', 'error', 'provider_message_id'])
     .where('id', '=', messageId)
     .where('status', '=', 'queued')
     .$if(fence !== undefined, (query) => query.where('send_fence', '=', fence!))
     .forUpdate()
     .executeTakeFirst();
   if (!state) return null;
-  const end = ending({
+  const told = ending({
     inDoubt: state.send_phase === 'transmitting',
     error: state.error as { code: string; detail: string } | null,
   });
+  const end = state.provider_message_id === null ? told : heardOf(told);
   const message = await tx
     .updateTable('messages')
     .set({
@@ -332,6 +333,13 @@ export async function endSending(
     .executeTakeFirstOrThrow();
   if (end.messageId !== undefined) await noteThreadId(tx, message, end.messageId);
   return { message, ticket, ending: end };
+}
+
+/** Its echo, or a report of it, was here before its receipt: nothing is missed. */
+function heardOf(ending: Ending): Ending {
+  return ending.status === 'accepted'
+    ? { ...ending, status: 'sent', receiptDueAt: undefined }
+    : ending;
 }
 
 /** Answers that name it find the ticket. */

@@ -206,6 +206,32 @@ describe('our own send that comes back', () => {
     });
   });
 
+  test('that was only accepted is sent, and no report of it is missed', async () => {
+    const due = { receipt_due_at: new Date(), error: JSON.stringify({ code: 'receipt.missing' }) };
+    const id = await ownSend({
+      status: 'accepted',
+      send_phase: 'done',
+      provider_message_id: 'mid.taken',
+    });
+    const read = await ownSend({
+      status: 'read',
+      send_phase: 'done',
+      provider_message_id: 'mid.read',
+    });
+    await update(id, due);
+    await world.receive(
+      note({ id: 'mid.taken', echo: true, text: 'ours' }),
+      note({ id: 'mid.read', echo: true, text: 'ours' }),
+      note({ id: 'mid.beside', echo: true, text: 'not ours' }),
+    );
+    const shown = (await world.rows('messages')).filter((row) => [id, read].includes(row.id));
+    expect(shown).toMatchObject([
+      { status: 'sent', receipt_due_at: null, error: null },
+      { status: 'read' },
+    ]);
+    expect(await eventTypes()).toEqual(['ticket.created', 'message.received', 'message.sent']);
+  });
+
   test('ends the doubt whether it went out', async () => {
     await ownSend({ status: 'uncertain', send_phase: 'done', content: 'Your refund is coming' });
     await world.receive(note({ id: 'mid.x', echo: true, text: 'Something else' }));
