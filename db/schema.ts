@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { AccountHealth } from '../domain/account-health.ts';
 
 /** Rows as Postgres holds them. Times are Dates, bigints are numbers (see connection.ts), jsonb is parsed. */
 type Time = ColumnType<Date, Date | string, Date | string>;
@@ -59,6 +60,10 @@ export interface Database {
     watch_renewed_at: MaybeTime;
     /** When its account's templates are read again; null where they never were. */
     templates_due_at: MaybeTime;
+    /** What the vendor tells of the account, when it did, and when it is asked again; null where it never was. */
+    health: MaybeJson<AccountHealth>;
+    health_read_at: MaybeTime;
+    health_due_at: MaybeTime;
     sync_requested: Generated<number>;
     /** The latest request that a sync was made for and has ended. */
     sync_answered: Generated<number>;
@@ -90,6 +95,8 @@ export interface Database {
     leased_until: Time;
   };
   account_pauses: { tenant_id: string; account: string; paused_until: Time };
+  /** When the account's next message may leave. */
+  account_paces: { tenant_id: string; account: string; next_at: Time };
   oauth_states: {
     hash: Buffer;
     tenant_id: string;
@@ -286,6 +293,8 @@ export interface Database {
     opted_out_at: MaybeTime;
     /** When the customer last asked for silence or took it back. */
     opted_at: MaybeTime;
+    /** How far what was sent is ahead of the customer's pace. */
+    paced_until: MaybeTime;
     updated_at: GeneratedTime;
   };
   pending_media: {

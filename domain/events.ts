@@ -24,6 +24,7 @@ export const EVENT_TYPES = [
   'ticket.escalated',
   'channel.needs_attention',
   'channel.recovered',
+  'channel.health_changed',
   'ping',
 ] as const;
 
