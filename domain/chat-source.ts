@@ -140,7 +140,13 @@ export function asRulesSee(mail: ParsedMail, subject: string): ParsedMail {
 }
 
 /** What a chat's ticket is called: the first line of what was written, else who wrote. */
-export function chatSubject({ message, party }: ChatMessage): string {
+export function chatSubject({
+  message,
+  party,
+}: {
+  readonly message: Pick<NormalizedMessage, 'content'>;
+  readonly party: ChatMessage['party'];
+}): string {
   const line = message.content
     .split('\n')
     .map((text) => text.trim())

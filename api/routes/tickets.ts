@@ -1,18 +1,16 @@
 import { z } from 'zod';
 import { listMessages } from '../../db/queries/inbox.ts';
-import { listTickets, showTicket } from '../../db/queries/ticket-list.ts';
+import { listTickets } from '../../db/queries/ticket-list.ts';
 import { listTimeline } from '../../db/queries/timeline.ts';
 import { EventType } from '../../domain/events.ts';
 import { Message } from '../../domain/message.ts';
 import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
-import { ticketWorkflowId, type CommandUpdate } from '../../workflows/contracts/ticket.ts';
-import { ticketConversation } from '../channels/conversation.ts';
-import type { ApiDeps } from '../deps.ts';
-import { etag, ifMatch } from '../etag.ts';
+import type { CommandUpdate } from '../../workflows/contracts/ticket.ts';
+import { ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
 import { listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
-import { notFound } from '../problem.ts';
-import { answer, route, type AnyRoute } from '../route.ts';
+import { route, type AnyRoute } from '../route.ts';
+import { linked, shownTicket } from '../shown-ticket.ts';
 import { command, commandForMessage, ticketOf } from '../ticket-commands.ts';
 
 const tags = ['Tickets'];
@@ -103,7 +101,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
     params,
     response: Ticket,
     responseHeaders: { ETag: 'The ticket’s version, for If-Match.' },
-    handler: ({ deps, tenantId, params }) => shown(deps, tenantId, params.id),
+    handler: ({ deps, tenantId, params }) => shownTicket(deps, tenantId, params.id),
   }),
   route({
     method: 'patch',
@@ -122,7 +120,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
       const wanted = ifMatch(call.headers['if-match']);
       const change = updateFor(call.body);
       const { ticketId } = await command(call, call.params.id, change, call.body, wanted);
-      return shown(call.deps, call.tenantId, ticketId);
+      return shownTicket(call.deps, call.tenantId, ticketId);
     },
   }),
   route({
@@ -217,21 +215,4 @@ function updateFor(change: z.output<typeof TicketChange>): CommandUpdate {
     default:
       return 'edit';
   }
-}
-
-async function shown(deps: ApiDeps, tenantId: ApiTenant, idOrNumber: string) {
-  const ticket = await showTicket(deps.db, tenantId, idOrNumber);
-  if (!ticket) throw notFound('ticket', idOrNumber);
-  const conversation = await ticketConversation(deps, tenantId, ticket);
-  return answer(
-    { ...linked(deps, tenantId, ticket), conversation },
-    { headers: { ETag: etag(ticket.version) } },
-  );
-}
-
-type ApiTenant = Parameters<typeof showTicket>[1];
-
-function linked({ relay }: ApiDeps, tenantId: ApiTenant, ticket: Ticket): Ticket {
-  const workflowId = ticketWorkflowId({ tenantId, ticketId: ticket.id });
-  return { ...ticket, workflow_url: relay.workflowUrl(workflowId) };
 }

@@ -120,7 +120,8 @@ export function sentEvents(placed: readonly Placed[], messages: ReadonlyMap<Mess
 /** Longest text an event carries; the API gives the whole. */
 const EVENT_TEXT_CHARACTERS = 64 * 1024;
 
-function withoutBulk(message: Message): Message {
+/** As an event carries it. */
+export function withoutBulk(message: Message): Message {
   // Cut through a surrogate pair, jsonb would refuse it.
   const cut = (text: string) => text.slice(0, EVENT_TEXT_CHARACTERS).toWellFormed();
   return {

@@ -1,14 +1,14 @@
 import type { MessageId, TicketId } from '../../domain/ids.ts';
 import { isFresh, loopReason } from '../../domain/loop-guard.ts';
 import type { MailAddress, Message } from '../../domain/message.ts';
-import type { Filtered, Verdict } from '../../domain/rules/evaluate.ts';
+import type { Filtered } from '../../domain/rules/evaluate.ts';
 import type { TicketRules } from '../../domain/ticket-lifecycle.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 import { adoptEchoes } from './adopt-echoes.ts';
 import { insertAudit } from './audit.ts';
-import { addressKey, findOrAddContacts } from './known-contacts.ts';
+import { addressKey, findOrAddContacts, UNKNOWN_SENDER } from './known-contacts.ts';
 import { markBounced } from './bounces.ts';
 import { ChatIndex } from './chat-index.ts';
 import { writeEvents } from './events.ts';
@@ -31,7 +31,7 @@ import { finishSources, lockStaged, withoutKnown, withoutOwn } from './ingest-so
 import { lockIngestion } from './ingestion-lock.ts';
 import { NoticeGroups } from './notice-groups.ts';
 import { Pending } from './outbox.ts';
-import { assignableTargets, type RuleTargets } from './rule-targets.ts';
+import { assignableTargets, ticketByRules } from './rule-targets.ts';
 import { withRequesters } from './requesters.ts';
 import { countSent } from './sender-hours.ts';
 import { ThreadIndex } from './thread-index.ts';
@@ -268,7 +268,7 @@ class Ingestion {
         accountId: this.#channel.id,
         requesterId: contactsOf(one.item)[0]! as NewTicket['requesterId'],
         participants: people as NewTicket['participants'][number][],
-        ...this.#byRules(one.item.verdict, targets),
+        ...ticketByRules(one.item.verdict, targets),
         priority: one.item.verdict.priority ?? message.priority,
         followUpOf: one.followUpOf,
         messages: all.length,
@@ -278,20 +278,6 @@ class Ingestion {
     });
     const actor: Actor = { type: 'ingestion', id: this.#channel.id };
     return createTickets(this.#tx, this.#channel.tenantId, rules, tickets, actor, this.#now);
-  }
-
-  /** What rules set on a new ticket. */
-  #byRules(
-    { spam, tags, team, assignee, type }: Verdict,
-    { teams, agents }: RuleTargets,
-  ): Partial<NewTicket> {
-    return {
-      tags,
-      ...(spam ? { status: 'spam' as const } : {}),
-      ...(type === null ? {} : { customFields: { type } }),
-      teamId: team !== null && teams.has(team) ? team : null,
-      assigneeId: assignee !== null && agents.has(assignee) ? assignee : null,
-    };
   }
 
   async #announceNew(
@@ -387,5 +373,3 @@ class Ingestion {
     );
   }
 }
-
-const UNKNOWN_SENDER: MailAddress = { name: '', address: 'unknown sender' };

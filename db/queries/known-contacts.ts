@@ -4,6 +4,9 @@ import { newId, type ContactId, type TenantId } from '../../domain/ids.ts';
 import type { Tx } from '../connection.ts';
 import { insertRows } from './insert-rows.ts';
 
+/** Of mail that names none. */
+export const UNKNOWN_SENDER: MailAddress = { name: '', address: 'unknown sender' };
+
 /** The form in which addresses are compared: lower case. */
 export function addressKey(address: string): string {
   return address.trim().toLowerCase();

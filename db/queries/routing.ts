@@ -14,7 +14,12 @@ export interface Routing {
   readonly grouped_by?: string;
   /** Why it has no ticket, in plain words, where its channel begins none for it. */
   readonly ticketless?: string;
+  /** Of a message without a ticket: what the rules say of one that is made of it. */
+  readonly begins?: BeginsWith;
 }
+
+/** What rules say of a ticket that a message begins. */
+export type BeginsWith = Pick<Verdict, 'spam' | 'tags' | 'team' | 'assignee' | 'type' | 'priority'>;
 
 export function routingOf(
   effect: Routing['effect'],
@@ -30,7 +35,12 @@ export function routingOf(
     ...(requester ? { requester } : {}),
     ...(isGrouped && group ? { grouped_by: group.rule } : {}),
     ...(effect === 'none' && beginsNothing !== null ? { ticketless: beginsNothing } : {}),
+    ...(effect === 'none' && matched.length > 0 ? { begins: beginsWith(verdict) } : {}),
   };
+}
+
+function beginsWith({ spam, tags, team, assignee, type, priority }: Verdict): BeginsWith {
+  return { spam, tags, team, assignee, type, priority };
 }
 
 type Routed = Pick<Message, 'priority' | 'metadata'>;

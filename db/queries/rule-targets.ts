@@ -1,6 +1,8 @@
 import type { Verdict } from '../../domain/rules/evaluate.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Tx } from '../connection.ts';
+import type { BeginsWith } from './routing.ts';
+import type { NewTicket } from './tickets.ts';
 
 /** Teams and agents that rules may assign to: those that are there and at work. */
 export interface RuleTargets {
@@ -24,6 +26,20 @@ export async function assignableTargets(
       'agents',
       verdicts.flatMap(({ assignee }) => assignee ?? []),
     ),
+  };
+}
+
+/** What rules set on a new ticket, its priority apart. */
+export function ticketByRules(
+  { spam, tags, team, assignee, type }: Omit<BeginsWith, 'priority'>,
+  { teams, agents }: RuleTargets,
+): Partial<NewTicket> {
+  return {
+    tags,
+    ...(spam ? { status: 'spam' as const } : {}),
+    ...(type === null ? {} : { customFields: { type } }),
+    teamId: team !== null && teams.has(team) ? team : null,
+    assigneeId: assignee !== null && agents.has(assignee) ? assignee : null,
   };
 }
 

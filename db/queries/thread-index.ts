@@ -15,6 +15,12 @@ export const THREAD_KEY = 'message-id';
 
 type Mail = Pick<ParsedMail, 'message' | 'threading'>;
 
+/** What a mail says of its thread. */
+export interface Threaded {
+  readonly message: Pick<Mail['message'], 'sender' | 'to' | 'cc'>;
+  readonly threading: Pick<Mail['threading'], 'messageId' | 'references' | 'inReplyTo'>;
+}
+
 /** What threads a batch: read in a few queries, then kept up to date as the batch's own tickets come about. */
 export class ThreadIndex {
   readonly #tenantId: TenantId;
@@ -113,7 +119,7 @@ export class ThreadIndex {
   }
 
   /** A mail has found its ticket: what follows in the batch can refer to it. */
-  add(ticketId: TicketId, { message, threading }: Mail): void {
+  add(ticketId: TicketId, { message, threading }: Threaded): void {
     if (threading.messageId) this.#note(threading.messageId, ticketId, false);
     for (const id of [...threading.references, ...threading.inReplyTo])
       this.#note(id, ticketId, true);
