@@ -8,15 +8,15 @@ import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
 import { partyAt } from '../db/queries/chat-outgoing.ts';
 import { applyEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { presentMessages } from '../db/queries/messages.ts';
+import { outgoingAttachments } from '../db/queries/outgoing.ts';
+import { Pending } from '../db/queries/outbox.ts';
 import {
   claimForSending,
   endSending,
-  outgoingAttachments,
   setSendPhase,
   type Ending,
   type SendClaim,
-} from '../db/queries/outgoing.ts';
-import { Pending } from '../db/queries/outbox.ts';
+} from '../db/queries/send-claims.ts';
 import { recordTicketEvents } from '../db/queries/ticket-changes.ts';
 import { isWindowOpen } from '../domain/chat-answer.ts';
 import { ProviderFailure } from '../domain/failure.ts';

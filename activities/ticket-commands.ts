@@ -22,7 +22,6 @@ import {
   answeredMessage,
   attachTo,
   insertWritten,
-  outgoingChannel,
   ownAddresses,
   rememberMessageId,
   requesterAddress,
@@ -35,7 +34,7 @@ import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
-import { usualChannel, wantedChannel, type ChannelPlace } from '../db/answering-channel.ts';
+import { answeringChannel } from '../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../db/chat-draft.ts';
 
 /** How long an answer is tried. */
@@ -196,10 +195,9 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
       'unknown_message',
       `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
     );
-  const usual = usualChannel(ticket, payload.in_reply_to ? answered : null);
-  const channel = await outgoingChannel(tx, tenantId, wantedChannel(usual, payload));
-  if (!channel || !work.canSend(channel.provider))
-    return refused(work, 422, 'no_channel', noChannel(usual, payload, channel?.provider));
+  const place = { tx, tenantId, ticket, at: now, canSend: work.canSend };
+  const channel = await answeringChannel(place, payload.in_reply_to ? answered : null, payload);
+  if ('code' in channel) return refused(work, 422, channel.code, channel.detail);
   const draft = await draftOf(work, channel, payload, answered);
   if ('code' in draft) return refused(work, 422, draft.code, draft.detail);
   const id = newId('message', now.getTime());
@@ -336,13 +334,6 @@ async function recipients(work: CommandWork, answered: Answered | null): Promise
     await requesterAddress(tx, work.ticket.requester_id),
     await ownAddresses(tx, pending.tenantId),
   );
-}
-
-function noChannel(usual: ChannelPlace, payload: ReplyPayload, provider?: string): string {
-  const named = payload.account_id ?? payload.channel ?? usual.id;
-  return provider
-    ? `Channel "${named}" (${provider}) can't send; give an "account_id" of a channel that can.`
-    : `There is no channel "${named}" to send by any more; give an "account_id" of one that is there.`;
 }
 
 function domainOf(address: string | null): string | null {

@@ -9,7 +9,8 @@ import {
 import type { Occurrence } from '../domain/sla/state.ts';
 import { applied, due } from '../domain/sla/wake.ts';
 import { addressesOf, isActive } from '../db/queries/assignees.ts';
-import { insertWritten, outgoingChannel } from '../db/queries/outgoing.ts';
+import { insertWritten } from '../db/queries/outgoing.ts';
+import { outgoingChannel } from '../db/queries/outgoing-channel.ts';
 import {
   changeTicket,
   type ChangeContext,
@@ -130,7 +131,7 @@ async function notify(
   names: readonly string[],
 ): Promise<void> {
   const { tx, now, pending } = context;
-  const channel = await outgoingChannel(tx, pending.tenantId, { accountId: ticket.account_id });
+  const channel = await outgoingChannel(tx, pending.tenantId, ticket.account_id);
   const addresses = await addressesOf(tx, names);
   if (!channel?.address || !context.canSend(channel.provider) || addresses.length === 0) return;
   const id = newId('message', now.getTime());

@@ -6,8 +6,8 @@ import {
   type Command,
 } from '../db/queries/commands.ts';
 import { presentMessages } from '../db/queries/messages.ts';
-import { endSending } from '../db/queries/outgoing.ts';
 import { Pending } from '../db/queries/outbox.ts';
+import { endSending } from '../db/queries/send-claims.ts';
 import {
   changeTicket,
   recordTicketEvents,

@@ -1,7 +1,7 @@
-import { usualChannel, wantedChannel } from '../../db/answering-channel.ts';
+import { answeringChannel } from '../../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
 import { inTenant } from '../../db/connection.ts';
-import { answeredMessage, outgoingChannel, unknownAttachments } from '../../db/queries/outgoing.ts';
+import { answeredMessage, unknownAttachments } from '../../db/queries/outgoing.ts';
 import type { TicketRow } from '../../db/queries/tickets.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { findProvider } from '../../providers/registry.ts';
@@ -25,19 +25,15 @@ export async function checkScheduled(
     const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
     if (named !== null && !answered)
       throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
-    const wanted = wantedChannel(usualChannel(ticket, answered), payload);
-    const channel = await outgoingChannel(tx, tenantId, wanted);
-    const provider = channel && findProvider(channel.provider);
-    if (!channel || !provider?.sender)
-      throw refused(
-        'no_channel',
-        'There is no such channel to send by; give another "account_id".',
-      );
+    const way = { tx, tenantId, ticket, at, canSend };
+    const channel = await answeringChannel(way, answered, payload);
+    if ('code' in channel) throw refused(channel.code, channel.detail);
     const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
     if (unknown !== undefined)
       throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
-    if (provider.chat) {
-      const place = { tx, channelId: channel.id, chat: provider.chat, ticket };
+    const chat = findProvider(channel.provider)?.chat;
+    if (chat) {
+      const place = { tx, channelId: channel.id, chat, ticket };
       const draft = await draftChat(place, payload, answered, at);
       if ('code' in draft) throw refused(draft.code, draft.detail);
     } else if (payload.template !== undefined)
@@ -45,6 +41,8 @@ export async function checkScheduled(
     return { channelId: channel.id };
   });
 }
+
+const canSend = (provider: string) => findProvider(provider)?.sender !== undefined;
 
 function refused(code: string, detail: string): Problem {
   return new Problem(422, code, detail);

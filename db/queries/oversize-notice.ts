@@ -5,7 +5,8 @@ import { replySubject } from '../../domain/mail/subject.ts';
 import type { NormalizedMessage } from '../../domain/message.ts';
 import { writtenMessage } from '../../domain/reply.ts';
 import type { Tx } from '../connection.ts';
-import { insertWritten, outgoingChannel, rememberMessageId } from './outgoing.ts';
+import { insertWritten, rememberMessageId } from './outgoing.ts';
+import { outgoingChannel } from './outgoing-channel.ts';
 
 /** How long the notice is tried. */
 const TELL_FOR_MS = 24 * 3_600_000;
@@ -35,7 +36,7 @@ export async function tellOversize(
   { ticketId, message, size }: Oversize,
   now: Date,
 ): Promise<boolean> {
-  const channel = await outgoingChannel(tx, tenantId, { accountId });
+  const channel = await outgoingChannel(tx, tenantId, accountId);
   const { sender } = message;
   if (!channel?.address || !sender || !isDeliverable(sender.address)) return false;
   const id = newId('message', now.getTime());

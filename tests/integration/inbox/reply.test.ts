@@ -4,10 +4,12 @@ import { newId, type ChannelId, type ContactId, type TicketId } from '../../../d
 import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
 import { keepingSender } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
-import { ChatOutside, HOUR } from '../chat-answers/chat-seed.ts';
+import { ChatOutside, HOUR, TEMPLATES } from '../chat-answers/chat-seed.ts';
+import { storeTemplates } from '../../../db/queries/message-templates.ts';
 import { minute, scene, type Scene } from './scene.ts';
 
 const NUMBER = '+4915112345678';
+const GREETING = TEMPLATES.find(({ body }) => body === 'Hello.')!;
 
 let api: TestApi;
 let client: Client;
@@ -122,6 +124,39 @@ describe('an answer to a message', () => {
       to: [{ name: 'Ada', address: 'ada@example.com' }],
     });
     expect(await reply(byChat, { channel: 'whatsapp' })).toMatchObject({ account_id: chat });
+  });
+
+  it('told only a provider, it leaves where the window is open, else where the customer wrote last', async () => {
+    const third = await rows.channel('whatsapp', 'third');
+    const talk = (channelId: ChannelId, wroteAt: Date | null, windowEndsAt: Date) =>
+      rows.inDb((tx) =>
+        tx
+          .updateTable('conversations')
+          .set({ last_inbound_at: wroteAt, window_ends_at: windowEndsAt })
+          .where('channel_id', '=', channelId)
+          .execute(),
+      );
+    const [ended, open] = [new Date(Date.now() - 1), new Date(Date.now() + HOUR)];
+    const way = async () =>
+      (await reply(byMail, { text: undefined, template: 'greeting', channel: 'whatsapp' }))
+        .account_id;
+    for (const channelId of [chat, second, third])
+      await storeTemplates(api.db, { tenantId: client.tenantId, id: channelId }, [GREETING], new Date()); // prettier-ignore
+
+    await talk(chat, minute(9), ended);
+    await talk(second, minute(3), open);
+    expect(await way()).toBe(second);
+    await talk(second, minute(3), ended);
+    expect(await way()).toBe(chat);
+    await talk(second, minute(10), ended);
+    expect(await way()).toBe(second);
+    await talk(second, null, ended);
+    await talk(chat, null, ended);
+    expect(await way()).toBe(chat);
+    await rows.inDb((tx) =>
+      tx.updateTable('channels').set({ desired_state: 'stopped' }).where('id', '=', chat).execute(),
+    );
+    expect(await way()).toBe(second);
   });
 
   it('on the ticket itself leaves by the ticket’s channel, and by that of a message that it names', async () => {

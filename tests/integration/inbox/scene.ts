@@ -82,7 +82,12 @@ export function scene(db: Db, tenantId: TenantId) {
       channelId: ChannelId,
       contactId: ContactId,
       address: string,
-      more: { ticket_id?: string; window_ends_at?: Date; opted_out_at?: Date } = {},
+      more: {
+        ticket_id?: string;
+        window_ends_at?: Date;
+        last_inbound_at?: Date;
+        opted_out_at?: Date;
+      } = {},
     ): Promise<void> {
       const place = { tenant_id: tenantId, channel_id: channelId, contact_id: contactId };
       await inDb((tx) =>
