@@ -42,6 +42,7 @@ import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
 import { lookingEvery } from './mailbox-looking.ts';
 import type { ProviderOptions } from './sending.ts';
+import { refreshHealth } from './account-health.ts';
 import { refreshTemplates } from './templates.ts';
 
 /** A door is swept now and then for what a lost nudge left. */
@@ -133,7 +134,9 @@ async function syncChannel(
       })
     : null;
   const later = again === null ? {} : { againSeconds: again };
-  await refreshTemplates(deps, channel, provider, () => callOf(deps, provider, channel));
+  const ready = () => callOf(deps, provider, channel);
+  await refreshTemplates(deps, channel, provider, ready);
+  await refreshHealth(deps, channel, provider, ready);
   if (!provider.mailbox) return { received, ...later };
   const call = await callOf(deps, provider, channel);
   const oldest = new Oldest();

@@ -5,7 +5,7 @@ import { inTenant } from '../db/connection.ts';
 import { markAnswered } from '../db/mark-read.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
-import { partyAt } from '../db/queries/chat-outgoing.ts';
+import { customerTurn } from '../db/queries/customer-turns.ts';
 import { applyEarlyStatuses } from '../db/queries/delivery-statuses.ts';
 import { presentMessages } from '../db/queries/messages.ts';
 import { outgoingAttachments } from '../db/queries/outgoing.ts';
@@ -332,7 +332,9 @@ async function outgoingChat(
   body: Message,
 ): Promise<OutgoingChat> {
   const address = body.to[0]?.address ?? '';
-  const party = await inTenant(deps.db, tenantId, (tx) => partyAt(tx, channelId, address));
+  const { party, waitMs } = await inTenant(deps.db, tenantId, (tx) =>
+    customerTurn(tx, channelId, address, chat.pace?.perCustomer),
+  );
   const specific = body.metadata.platform_specific as Partial<ChatSpecific>; // draftChat wrote it
   const conversation = party ?? {
     address,
@@ -347,6 +349,7 @@ async function outgoingChat(
       class: 'give_up',
       message: `It could not be sent in time. ${refusal.detail}`,
     });
+  if (waitMs > 0) throw tooManyAtOnce(waitMs);
   const { windowEndsAt, optedOutAt } = conversation;
   return {
     conversation: { address, windowEndsAt, optedOutAt },
@@ -355,6 +358,16 @@ async function outgoingChat(
     interactive: specific.interactive ?? null,
     tag: isWindowOpen(conversation, new Date()) ? null : (specific.tag ?? null),
   };
+}
+
+/** The vendor would refuse it: it waits here. */
+function tooManyAtOnce(ms: number): ProviderFailure {
+  return new ProviderFailure({
+    code: 'chat.customer_paced',
+    class: 'wait',
+    message: `So many messages went to this customer within a short time that the vendor would refuse one more; it goes out in ${Math.ceil(ms / 1000)} s.`,
+    retryAfterMs: ms,
+  });
 }
 
 function holdOf({ message, fence }: SendClaim): { id: string; fence: number } {

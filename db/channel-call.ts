@@ -7,6 +7,7 @@ import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { TenantId } from '../domain/ids.ts';
 import { StoredLimits } from './account-limits.ts';
+import { awaitTurn } from './account-pace.ts';
 import { StoredTokens } from './account-tokens.ts';
 import type { Db } from './connection.ts';
 import type { LoadedChannel } from './queries/channels.ts';
@@ -34,6 +35,7 @@ export async function storedChannelCall(
   const { tenantId, id } = channel.facts;
   const account = `${channel.provider}/${channel.account ?? id}`;
   const beat = heartbeat && (() => heartbeat());
+  const perSecond = channel.health?.messages_a_second ?? provider.chat?.pace?.perSecond;
   const settings = withInstallationApp(
     provider.manifest,
     channel.settings,
@@ -50,6 +52,9 @@ export async function storedChannelCall(
     sharers: () => accountSharers(deps.db, { ...channel, id }),
     tokens: new StoredTokens({ ...deps, signal, heartbeat: beat }, { tenantId, id }),
     limits: new StoredLimits({ ...deps, signal, heartbeat: beat }, { tenantId, account }),
+    ...(perSecond && {
+      turn: () => awaitTurn({ db: deps.db, signal }, { tenantId, account }, perSecond),
+    }),
     watch: channel.watch,
     doorUrl: doorUrl(deps.config, provider, id, settings),
   });

@@ -21,6 +21,7 @@ export interface CallParts extends Ways {
   /** Left out where a channel is not stored yet: nothing is kept beyond the call. */
   readonly tokens?: AccountTokens;
   readonly limits?: AccountLimits;
+  readonly turn?: () => Promise<void>;
   readonly watch?: unknown;
   readonly doorUrl?: string | null;
 }
@@ -42,6 +43,7 @@ export function createCall<Settings>(
     heartbeat = () => {},
     tokens = passingTokens(),
     limits = noLimits,
+    turn,
     watch = null,
     doorUrl = null,
   }: CallParts,
@@ -60,6 +62,7 @@ export function createCall<Settings>(
     sharers,
     tokens,
     limits,
+    ...(turn && { turn }),
     watch,
     doorUrl,
   };

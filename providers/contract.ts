@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
+import type { AccountHealth } from '../domain/account-health.ts';
 import type { ChannelId, TenantId } from '../domain/ids.ts';
 import type {
   ChatMessage,
@@ -97,6 +98,11 @@ export interface ProviderCall<Settings> {
   readonly tokens: AccountTokens;
   /** What all workers together may ask of the account. */
   readonly limits: AccountLimits;
+  /**
+   * Waits until the account's next message may leave, over all workers, right before it does. Left out where the vendor
+   * names no pace, or nothing is stored. @throws ProviderFailure `wait` where that is long
+   */
+  readonly turn?: () => Promise<void>;
   /** What the last `renew` kept: the state of the vendor's push subscription. */
   readonly watch: unknown;
   /** Where the vendor reaches this channel's door from outside; null where no public address is set. */
@@ -307,6 +313,17 @@ export interface ChatCapability<Settings> {
   ) => Promise<{ readonly name: string } | null>;
   /** All templates of the account. */
   readonly templates?: (call: ProviderCall<Settings>) => AsyncIterable<MessageTemplate>;
+  /** How the number or page stands with the vendor, where that tells; read once a day. @throws ProviderFailure */
+  readonly health?: (call: ProviderCall<Settings>) => Promise<AccountHealth>;
+  /** How fast it may send, where the vendor says so: messages wait for their turn. */
+  readonly pace?: SendingPace;
+}
+
+export interface SendingPace {
+  /** Messages of the account in a second, unless its health says otherwise. */
+  readonly perSecond: number;
+  /** To one customer: one in so many milliseconds, of which so many may come at once and are made up for afterwards. */
+  readonly perCustomer?: { readonly everyMs: number; readonly burst: number };
 }
 
 export interface DoorReceipt {

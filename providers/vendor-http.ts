@@ -27,7 +27,7 @@ export interface VendorAnswer {
   readonly body: Buffer;
 }
 
-type Call = Pick<ProviderCall<unknown>, 'network' | 'signal' | 'timeoutMs' | 'limits'>;
+type Call = Pick<ProviderCall<unknown>, 'network' | 'signal' | 'timeoutMs' | 'limits' | 'turn'>;
 
 const MOST_BYTES = 1024 * 1024;
 const WAIT_MS = 60_000;
@@ -62,6 +62,8 @@ export async function transmit(
   transmitting: () => Promise<void>,
 ): Promise<VendorAnswer> {
   return call.limits.slot(MOST_AT_ONCE, async () => {
+    // With its place in hand: it leaves right after its turn has come.
+    await call.turn?.();
     call.signal.throwIfAborted();
     await transmitting();
     try {

@@ -1,10 +1,10 @@
 import { ProviderFailure } from '../domain/failure.ts';
 import { providerSeconds } from './metrics.ts';
 
-/** Measures one sync, one attempt to send, one renewal, one file or reading of templates, and counts it by the class of its error. */
+/** Measures one sync, one attempt to send, one renewal, one file or reading of templates or health, and counts it by the class of its error. */
 export async function measuredCall<T>(
   provider: string,
-  operation: 'sync' | 'send' | 'renew' | 'templates' | 'file',
+  operation: 'sync' | 'send' | 'renew' | 'templates' | 'health' | 'file',
   work: () => Promise<T>,
 ): Promise<T> {
   const began = performance.now();

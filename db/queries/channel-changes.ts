@@ -2,6 +2,7 @@ import { sql, type Updateable } from 'kysely';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
+import { UNREAD_HEALTH } from './account-health.ts';
 import { claimAddresses, freeAddresses, type ClaimedAddresses } from './channel-addresses.ts';
 import { consentedAccount, forgetTokens } from './channel-tokens.ts';
 import { forgetCredentials } from './channel-watch.ts';
@@ -53,6 +54,7 @@ export async function changeChannel(
     return update(tx, pending, before, {
       ...plain,
       ...(account === undefined || consented !== null ? {} : { account }),
+      ...(account === undefined || account === before.account ? {} : UNREAD_HEALTH),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
       // The vendor is asked again whether the subscription fits what is wanted now.
       ...(forget ? { watch_expires_at: null } : {}),

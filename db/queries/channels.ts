@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely';
+import type { AccountHealth } from '../../domain/account-health.ts';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
@@ -28,6 +29,8 @@ export interface LoadedChannel {
   readonly rules: unknown;
   /** The vendor's own name of the account. */
   readonly account: string | null;
+  /** How the account stood with its vendor when it was last read. */
+  readonly health: AccountHealth | null;
   /** What the provider keeps of its push subscription. */
   readonly watch: unknown;
   /** When it was last asked for, and how long it lasts; null where there is none. */
@@ -79,6 +82,7 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
     settings: mergeSecrets(row.settings, openSecrets(row, keys)),
     rules: row.rules,
     account: row.account,
+    health: row.health,
     watch: row.watch,
     watchRenewedAt: row.watch_renewed_at,
     watchExpiresAt: row.watch_expires_at,
