@@ -127,7 +127,7 @@ function openAnswers({ jsonSchema, zodSchema, io }: SchemaOverride): void {
 }
 
 function operation(declared: AnyRoute) {
-  const { summary, description, tags, scope, params, query } = declared;
+  const { summary, description, tags, scope, params, query, otherAnswers = {} } = declared;
   return {
     operationId: operationId(declared),
     summary,
@@ -141,6 +141,12 @@ function operation(declared: AnyRoute) {
     ...requestBody(declared),
     responses: {
       [String(successStatus(declared))]: success(declared),
+      ...Object.fromEntries(
+        Object.entries(otherAnswers).map(([status, description]) => [
+          status,
+          { ...success(declared), description },
+        ]),
+      ),
       ...Object.fromEntries(problemStatuses(declared).map((status) => [status, PROBLEM])),
     },
   };

@@ -105,6 +105,8 @@ export interface RouteDeclaration<
   readonly downloads?: string;
   /** Default 201 for POST, else 200; 204 without a response. */
   readonly status?: 200 | 201 | 202 | 204;
+  /** Other statuses of success, with the same body: when. */
+  readonly otherAnswers?: Readonly<Partial<Record<200 | 202, string>>>;
   /** Request headers for OpenAPI: `{ 'If-Match': 'Only where the ticket still has this version.' }`. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly responseHeaders?: Readonly<Record<string, string>>;

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { listMessages } from '../../db/queries/inbox.ts';
 import { findSourceBlob, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
+import { Ticket } from '../../domain/ticket.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { messageConversation } from '../channels/conversation.ts';
 import { currentContact } from '../contacts.ts';
@@ -9,10 +10,12 @@ import { FailingAccount, failingAccounts } from '../failing-accounts.ts';
 import { syncFirst } from '../fresh.ts';
 import { NewReply, payloadOf } from '../message-input.ts';
 import { flag, listOf, page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
-import { conflict, notFound } from '../problem.ts';
+import { notFound } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
+import { shownTicket } from '../shown-ticket.ts';
 import { storedBytes } from '../stored-bytes.ts';
 import { commandForMessage } from '../ticket-commands.ts';
+import { ticketFor } from '../ticket-of-message.ts';
 
 const tags = ['Messages'];
 const params = z.object({ id: z.string().meta({ examples: ['msg_01JD0000000000000000000000'] }) });
@@ -114,7 +117,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     path: '/v1/messages/{id}/reply',
     summary: 'Answer a message',
     description:
-      'As an answer on its ticket, by the channel and account that the message came or went by; `channel` or `account_id` sends it by another.',
+      'As an answer on its ticket, by the channel and account that the message came or went by; `channel` or `account_id` sends it by another. A message without a ticket begins one, unless the answer is refused.',
     tags,
     scope: 'tickets:write',
     params,
@@ -124,13 +127,29 @@ export const messageRoutes: readonly AnyRoute[] = [
     handler: async (call) => {
       const message = await showMessage(call.deps.db, call.tenantId, call.params.id);
       if (!message) throw notFound('message', call.params.id);
-      if (message.ticket_id === null)
-        throw conflict('no_ticket', 'This message belongs to no ticket, so it cannot be answered.');
       const named = message.direction === 'internal' ? {} : { in_reply_to: message.id };
-      return commandForMessage(call, message.ticket_id, 'reply', {
-        ...payloadOf(call.body),
-        ...named,
-      });
+      const payload = { ...payloadOf(call.body), ...named };
+      const { ticketId } = await ticketFor(call, message, payload);
+      return commandForMessage(call, ticketId, 'reply', payload);
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/messages/{id}/ticket',
+    summary: 'Make a ticket of a message that has none',
+    description:
+      'What its conversation has without a ticket goes there too, and what the customer writes next. Where the conversation has a ticket that takes messages still, it goes to that.',
+    tags,
+    scope: 'tickets:write',
+    params,
+    response: Ticket,
+    otherAnswers: { 200: 'The ticket that it belongs to already, or that its conversation has.' },
+    responseHeaders: { ETag: 'The ticket’s version, for If-Match.' },
+    handler: async (call) => {
+      const message = await showMessage(call.deps.db, call.tenantId, call.params.id);
+      if (!message) throw notFound('message', call.params.id);
+      const { ticketId, isNew } = await ticketFor(call, message);
+      return shownTicket(call.deps, call.tenantId, ticketId, isNew ? 201 : 200);
     },
   }),
 ];

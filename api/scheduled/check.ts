@@ -1,6 +1,6 @@
 import { answeringChannel } from '../../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
-import { inTenant } from '../../db/connection.ts';
+import { inTenant, type Tx } from '../../db/connection.ts';
 import { answeredMessage, unknownAttachments } from '../../db/queries/outgoing.ts';
 import type { TicketRow } from '../../db/queries/tickets.ts';
 import type { TenantId } from '../../domain/ids.ts';
@@ -8,41 +8,53 @@ import { findProvider } from '../../providers/registry.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 
-type Payload = ChatPayload & { readonly channel?: string; readonly account_id?: string };
+export type AnswerPayload = ChatPayload & {
+  readonly channel?: string;
+  readonly account_id?: string;
+};
 
 /**
- * Whether it could be sent then, as far as that can be known now: it is checked once more when it is sent. Returns the
- * channel it leaves by. @throws Problem 422
+ * Whether an answer could be sent then, as far as that can be known now: it is checked once more when it is queued, and
+ * when it leaves. Returns the channel it leaves by. @throws Problem 422
  */
-export async function checkScheduled(
-  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
+export async function checkAnswer(
+  tx: Tx,
+  tenantId: TenantId,
   ticket: TicketRow,
-  payload: Payload,
+  payload: AnswerPayload,
   at: Date,
 ): Promise<{ readonly channelId: string }> {
-  return inTenant(deps.db, tenantId, async (tx) => {
-    const named = payload.in_reply_to ?? null;
-    const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
-    if (named !== null && !answered)
-      throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
-    const way = { tx, tenantId, ticket, at, canSend };
-    const channel = await answeringChannel(way, answered, payload);
-    if ('code' in channel) throw refused(channel.code, channel.detail);
-    const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
-    if (unknown !== undefined)
-      throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
-    const chat = findProvider(channel.provider)?.chat;
-    if (chat) {
-      const place = { tx, channelId: channel.id, chat, ticket };
-      const draft = await draftChat(place, payload, answered, at);
-      if ('code' in draft) throw refused(draft.code, draft.detail);
-    } else if (payload.template !== undefined)
-      throw refused('template_not_supported', 'Mail has no "template"; write the text.');
-    return { channelId: channel.id };
-  });
+  const named = payload.in_reply_to ?? null;
+  const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
+  if (named !== null && !answered)
+    throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
+  const way = { tx, tenantId, ticket, at, canSend };
+  const channel = await answeringChannel(way, answered, payload);
+  if ('code' in channel) throw refused(channel.code, channel.detail);
+  const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
+  if (unknown !== undefined)
+    throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
+  const chat = findProvider(channel.provider)?.chat;
+  if (chat) {
+    const place = { tx, channelId: channel.id, chat, ticket };
+    const draft = await draftChat(place, payload, answered, at);
+    if ('code' in draft) throw refused(draft.code, draft.detail);
+  } else if (payload.template !== undefined)
+    throw refused('template_not_supported', 'Mail has no "template"; write the text.');
+  return { channelId: channel.id };
 }
 
 const canSend = (provider: string) => findProvider(provider)?.sender !== undefined;
+
+/** The same, of one that is set for a time. */
+export function checkScheduled(
+  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
+  ticket: TicketRow,
+  payload: AnswerPayload,
+  at: Date,
+): Promise<{ readonly channelId: string }> {
+  return inTenant(deps.db, tenantId, (tx) => checkAnswer(tx, tenantId, ticket, payload, at));
+}
 
 function refused(code: string, detail: string): Problem {
   return new Problem(422, code, detail);
