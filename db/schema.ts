@@ -60,6 +60,12 @@ export interface Database {
     watch_renewed_at: MaybeTime;
     /** When its account's templates are read again; null where they never were. */
     templates_due_at: MaybeTime;
+    /** The key of the ring that `door_word` and `door_signer` were made with; null: not made yet. */
+    door_key_id: Generated<string | null>;
+    /** Keyed hash of the word that its handshake brings. */
+    door_word: Generated<Buffer | null>;
+    /** Keyed hash of what its calls are signed with. */
+    door_signer: Generated<Buffer | null>;
     /** What the vendor tells of the account, when it did, and when it is asked again; null where it never was. */
     health: MaybeJson<AccountHealth>;
     health_read_at: MaybeTime;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { ingestSource } from '../activities/ingestion.ts';
+import { startDoorKeyLoop } from '../api/channels/missing-door-keys.ts';
 import { startMailDoor, type MailDoorOptions } from '../api/ingress/smtp.ts';
 import type { ReadinessPart } from '../api/deps.ts';
 import { startApi } from '../api/main.ts';
@@ -62,7 +63,7 @@ export async function startRoles(
         codec: createCodecHandler(deps.keys, config.temporal.uiUrl),
         readiness,
       });
-      ending.push(() => api.close());
+      ending.push(() => api.close(), startDoorKeyLoop(deps));
     }
     if (roles.includes('smtp')) {
       const door = await startMailDoor(deps, mailDoorOptions(config));

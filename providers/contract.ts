@@ -246,6 +246,13 @@ export interface DoorCapability<Settings> {
    * speak of. Each is verified with its own channel's settings before it is believed.
    */
   readonly accounts?: (request: DoorRequest) => readonly string[];
+  /** How calls are told that name no account of ours: without it, those are refused. Wanted with `accounts`. */
+  readonly keys?: DoorKeys<Settings>;
+  /**
+   * Parts of a call that can't be read and name no account, as they came: they are counted and, but for a hash in the log,
+   * lost. What names an account is that channel's own: see `unreadable` of a receipt's source.
+   */
+  readonly strays?: (request: DoorRequest) => readonly unknown[];
   /** The shared door's name where several providers have it in common: `meta`. Default the provider's own. */
   readonly sharedAs?: string;
   /** @throws DoorRefusal where the call is not authentic or stale. */
@@ -258,6 +265,18 @@ export interface DoorCapability<Settings> {
   readonly receive: (request: DoorRequest, call: ProviderCall<Settings>) => Promise<DoorReceipt>;
   /** Where the vendor calls the door only as long as it is asked to: as a mailbox's `renew` and `release`. */
   readonly subscription?: SubscriptionCapability<Settings>;
+}
+
+/**
+ * What proves a call at a shared door that names no account of ours: a handshake, news of an account that was given up.
+ * Keyed hashes of it are kept with each channel, so that the one that waits for a word is found among any number, and of
+ * those that share what signs only one is asked. The call is then held against that channel's settings by `verify`.
+ */
+export interface DoorKeys<Settings> {
+  /** The word that the call brings, as a handshake does; null where it is proven by how it is signed. */
+  readonly wordIn: (request: DoorRequest) => string | null;
+  /** Of a channel: the word that it waits for, and what its calls are signed with, or by whom. */
+  readonly of: (settings: Settings) => { readonly word?: string; readonly signer?: string };
 }
 
 export interface DoorRequest {
@@ -336,6 +355,8 @@ export interface DoorReceipt {
     readonly meta?: Readonly<Record<string, unknown>>;
     /** Why the channel's settings turn it away, in plain words: it is kept in the journal and goes no further. */
     readonly turnedAway?: string;
+    /** It is counted; the mapper throws at it, so that it is set aside with its reason. */
+    readonly unreadable?: true;
   }[];
   /** Things the vendor says of what we sent. */
   readonly statuses?: readonly DeliveryStatus[];

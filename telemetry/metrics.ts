@@ -26,6 +26,13 @@ export const doorStrangers = new Counter({
   registers: [registry],
 });
 
+export const doorUnreadable = new Counter({
+  name: 'postroom_door_unreadable_total',
+  help: 'Parts of a vendor’s authentic calls that could not be read: set_aside with their channel, or lost where they named no account.',
+  labelNames: ['provider', 'outcome'],
+  registers: [registry],
+});
+
 export const sourcesAccepted = new Counter({
   name: 'postroom_door_sources_total',
   help: 'Sources that a door stored and said yes to.',

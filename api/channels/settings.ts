@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { DoorHashes } from '../../db/queries/door-keys.ts';
 import { openSecrets, sealSecrets, type ChannelRow } from '../../db/queries/channels.ts';
 import { type ClaimedAddresses } from '../../db/queries/channel-addresses.ts';
 import type { ChannelRules } from '../../domain/rules/schema.ts';
@@ -7,6 +8,7 @@ import type { KeyRing } from '../../security/key-ring.ts';
 import { mergePatch, mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
 import { invalid } from '../problem.ts';
 import { fieldErrors } from '../validation.ts';
+import { doorHashesOf } from './door-keys.ts';
 
 type JsonObject = Record<string, unknown>;
 
@@ -16,6 +18,7 @@ export interface CheckedSettings {
   readonly whole: JsonObject;
   readonly open: JsonObject;
   readonly secrets: Buffer | null;
+  readonly doorHashes: DoorHashes | null;
   readonly warnings: readonly string[];
 }
 
@@ -39,6 +42,7 @@ export function checkSettings(
     whole,
     open,
     secrets: sealSecrets(secrets, channelId, keys),
+    doorHashes: doorHashesOf(provider, parsed.data, keys),
     warnings: manifest.warnings?.(parsed.data) ?? [],
   };
 }

@@ -15,7 +15,7 @@ import { doorOf, vendorDoor, wholeBody, type FindProvider } from './vendor-door.
 /** The doors: what they say yes to is stored, and what they can't store they ask for again later. */
 export function mountIngress(app: Express, deps: ApiDeps, all = providers): void {
   const find = findAmong(all);
-  const shared = sharedDoors(all, new KnownChannels(deps));
+  const shared = sharedDoors(deps, all, new KnownChannels(deps));
   const store = new DoorStore(deps);
   const vendor = [
     measured(find),

@@ -1,27 +1,24 @@
+import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import {
-  channelsOfProvider,
-  resolveAccount,
-  type ChannelPlace,
-} from '../../db/queries/channel-resolve.ts';
-import type { LoadedChannel } from '../../db/queries/channels.ts';
+import { resolveAccounts, type ChannelPlace } from '../../db/queries/channel-resolve.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
   type DoorCapability,
   type DoorReceipt,
   type DoorRequest,
-  type ProviderCall,
 } from '../../providers/contract.ts';
-import { doorStrangers } from '../../telemetry/metrics.ts';
+import { doorStrangers, doorUnreadable } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 import type { DoorStore } from './door-store.ts';
 import { answer, believedCall, doorRequest, receive, refusal } from './door-call.ts';
 import type { KnownChannels } from './known-channels.ts';
+import { Witnesses } from './witnesses.ts';
 
-/** A call that names no account of ours is held against the settings of so many channels of each provider. */
-const MOST_WITNESSES = 20;
+/** Vendors batch up to so many updates; a call that names more accounts is nobody's. */
+const MOST_ACCOUNTS = 1_000;
+const MOST_LOGGED = 20;
 
 /** One address that vendors call for all accounts of one or several providers. */
 export interface SharedDoor {
@@ -29,34 +26,41 @@ export interface SharedDoor {
   readonly name: string;
   readonly members: readonly Member[];
   readonly known: KnownChannels;
+  readonly witnesses: Witnesses;
 }
 
-interface Member {
+/** One of the providers that have the door in common. */
+export interface Member {
   readonly provider: ChannelProvider;
   readonly door: DoorCapability<unknown>;
   readonly accounts: (request: DoorRequest) => readonly string[];
 }
 
-/** A channel of which a call may speak. */
-interface Named {
+/** A channel of which a call speaks. */
+interface NamedPlace {
   readonly member: Member;
-  readonly channel: LoadedChannel;
-}
-
-interface Believed extends Named {
-  readonly call: ProviderCall<unknown>;
+  readonly place: ChannelPlace & { readonly account: string };
 }
 
 export type SharedDoors = ReadonlyMap<string, SharedDoor>;
 
 /** By name. */
-export function sharedDoors(all: readonly ChannelProvider[], known: KnownChannels): SharedDoors {
+export function sharedDoors(
+  deps: ApiDeps,
+  all: readonly ChannelProvider[],
+  known: KnownChannels,
+): SharedDoors {
   const members = all.flatMap((provider) => {
     const { door } = provider;
     return door?.accounts ? [{ provider, door, accounts: door.accounts }] : [];
   });
   const byName = Map.groupBy(members, ({ provider }) => nameOf(provider));
-  return new Map([...byName].map(([name, theirs]) => [name, { name, members: theirs, known }]));
+  return new Map(
+    [...byName].map(([name, theirs]) => {
+      const witnesses = new Witnesses(deps, known);
+      return [name, { name, members: theirs, known, witnesses }];
+    }),
+  );
 }
 
 export function sharedDoorOf(provider: ChannelProvider, shared: SharedDoors) {
@@ -75,41 +79,104 @@ export function sharedDoor(deps: ApiDeps, shared: SharedDoor, store: DoorStore):
   };
 }
 
+/** What a call is answered with. */
+interface Heard {
+  readonly accepted: number;
+  readonly told: DoorReceipt | undefined;
+}
+
 /**
  * A call claims to speak of accounts; it is believed of each one by whose own channel's settings it is authentic, and of
- * no other. @throws Problem where none believes it
+ * no other. One that names none of ours is held against those that can tell whose it is.
+ * @throws Problem where none believes it; what kept a part of it from being stored, when all the others are
  */
 export async function hear(
   deps: ApiDeps,
   shared: SharedDoor,
   store: DoorStore,
   request: DoorRequest,
-): Promise<{ accepted: number; told: DoorReceipt | undefined }> {
+): Promise<Heard> {
   const claims = claimsOf(shared, request);
-  const named = (
-    await Promise.all(claims.map((claim) => channelsNamed(deps, shared, claim)))
-  ).flat();
-  const believed = await believers(
-    deps,
-    shared,
-    named.length > 0 ? named : await witnesses(deps, claims, shared),
-    request,
-    named.length === 0,
-  );
-  const strangers = claims.length - new Set(named.map(({ account }) => account)).size;
+  const named = await placesNamed(deps, claims);
+  const heard =
+    named.length > 0
+      ? await hearOfEach(deps, shared, store, request, named)
+      : await hearOfNone(deps, shared, request, claims);
+  const strangers = claims.length - new Set(named.map(({ place }) => place.account)).size;
   if (strangers > 0) doorStrangers.inc({ door: shared.name }, strangers);
-  // An authentic call of an account that is not ours (any more) is heard without effect: asked again, it would come for days.
-  const heard = claims.length > 0 && named.length === 0 ? [] : believed;
-  let accepted = 0;
-  let told: DoorReceipt | undefined;
-  for (const { member, channel, call } of heard) {
-    if (channel.desiredState === 'stopped') continue;
-    const receipt = await receive(member.provider, member.door, call, request);
-    await store.store(channel, receipt, request.receivedAt);
-    accepted += receipt.sources.length;
-    if (receipt.answer) told ??= receipt;
-  }
-  return { accepted, told };
+  noteStrays(deps, shared, request);
+  return heard;
+}
+
+/** Side by side: what keeps one from being stored keeps no other, and the vendor repeats it for that one's sake. */
+async function hearOfEach(
+  deps: ApiDeps,
+  shared: SharedDoor,
+  store: DoorStore,
+  request: DoorRequest,
+  named: readonly NamedPlace[],
+): Promise<Heard> {
+  const outcomes = await Promise.allSettled(
+    named.map((one) => hearOf(deps, shared, store, request, one)),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) throw failed.reason;
+  const ended = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const receipts = ended.flatMap((one) => ('receipt' in one ? [one.receipt] : []));
+  if (receipts.length === 0)
+    throw ended.find((one) => 'refused' in one)?.refused ?? unknownAccount(shared);
+  return {
+    accepted: receipts.reduce((sum, { sources }) => sum + sources.length, 0),
+    told: receipts.find(({ answer }) => answer !== undefined),
+  };
+}
+
+const NOTHING: DoorReceipt = { sources: [] };
+
+/** What a call brings one channel, stored; or the refusal, where it is not authentic by this channel's settings. */
+async function hearOf(
+  deps: ApiDeps,
+  { known, name }: SharedDoor,
+  store: DoorStore,
+  request: DoorRequest,
+  { member: { provider, door }, place }: NamedPlace,
+): Promise<{ receipt: DoorReceipt } | { refused: Problem }> {
+  const channel = await known.at(place);
+  if (!channel) return { refused: unknownAccount({ name }) }; // deleted in this moment
+  const call = await believedCall(deps, provider, door, channel, request).catch(refusedOnly);
+  if (call instanceof Problem) return { refused: call };
+  if (channel.desiredState === 'stopped') return { receipt: NOTHING };
+  const receipt = await receive(provider, door, call, request);
+  await store.store(channel, receipt, request.receivedAt);
+  const unreadable = receipt.sources.filter((source) => source.unreadable).length;
+  if (unreadable > 0)
+    doorUnreadable.inc({ provider: provider.manifest.name, outcome: 'set_aside' }, unreadable);
+  return { receipt };
+}
+
+function refusedOnly(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  throw error;
+}
+
+/**
+ * A handshake is answered. An authentic call of an account that is not ours (any more) is heard without effect: refused,
+ * it would come for days.
+ */
+async function hearOfNone(
+  deps: ApiDeps,
+  { members, witnesses, name }: SharedDoor,
+  request: DoorRequest,
+  claims: readonly Claim[],
+): Promise<Heard> {
+  const asked = claims.length > 0 ? [...new Set(claims.map(({ member }) => member))] : members;
+  const believer = await witnesses.believer(asked, request);
+  if (!believer) throw unknownAccount({ name });
+  if (claims.length > 0) return { accepted: 0, told: undefined };
+  const { member, channel } = believer;
+  const call = await believedCall(deps, member.provider, member.door, channel, request);
+  const receipt = await receive(member.provider, member.door, call, request);
+  return { accepted: 0, told: receipt.answer && receipt };
 }
 
 interface Claim {
@@ -120,75 +187,50 @@ interface Claim {
 /** The accounts that a call says it speaks of, each once. @throws Problem where the call can't be read */
 function claimsOf({ members }: SharedDoor, request: DoorRequest): Claim[] {
   return members.flatMap((member) => {
+    const { name } = member.provider.manifest;
     try {
-      return [...new Set(member.accounts(request))].map((account) => ({ member, account }));
+      const accounts = new Set(member.accounts(request));
+      if (accounts.size > MOST_ACCOUNTS)
+        throw new DoorRefusal(413, 'too_many_accounts', 'The call names too many accounts.');
+      return [...accounts].map((account) => ({ member, account }));
     } catch (error) {
       if (!(error instanceof DoorRefusal)) throw error;
-      throw refusal(member.provider.manifest.name, error);
+      throw refusal(name, error);
     }
   });
 }
 
-async function channelsNamed(
-  { db }: ApiDeps,
-  { known }: SharedDoor,
-  { member, account }: Claim,
-): Promise<(Named & { readonly account: string })[]> {
-  const places = await resolveAccount(db, member.provider.manifest.name, account);
-  return (await load(known, member, places)).map((named) => ({ ...named, account }));
-}
-
-/**
- * Channels whose settings may tell that a call is the vendor's: it names no account, or one that we no longer have; then
- * only its own provider's are asked.
- */
-async function witnesses(
-  { db }: ApiDeps,
-  claims: readonly Claim[],
-  { members, known }: SharedDoor,
-): Promise<Named[]> {
-  const asked = claims.length > 0 ? new Set(claims.map(({ member }) => member)) : members;
-  const found = [...asked].map(async (member) => {
-    const { name } = member.provider.manifest;
-    return load(known, member, await channelsOfProvider(db, name, MOST_WITNESSES));
+async function placesNamed({ db }: ApiDeps, claims: readonly Claim[]): Promise<NamedPlace[]> {
+  const byMember = [...Map.groupBy(claims, ({ member }) => member)];
+  const found = byMember.map(async ([member, theirs]) => {
+    const accounts = theirs.map(({ account }) => account);
+    const places = await resolveAccounts(db, member.provider.manifest.name, accounts);
+    return places.map((place) => ({ member, place }));
   });
   return (await Promise.all(found)).flat();
 }
 
-async function load(
-  known: KnownChannels,
-  member: Member,
-  places: readonly ChannelPlace[],
-): Promise<Named[]> {
-  const channels = await Promise.all(places.map((place) => known.at(place)));
-  return channels.filter((channel) => channel !== null).map((channel) => ({ member, channel }));
-}
-
-/** Those by whose settings the call is authentic. @throws Problem where there is none: never a yes to a stranger */
-async function believers(
-  deps: ApiDeps,
-  shared: SharedDoor,
-  named: readonly Named[],
-  request: DoorRequest,
-  oneIsEnough: boolean,
-): Promise<Believed[]> {
-  const believed: Believed[] = [];
-  let refused: Problem | null = null;
-  for (const { member, channel } of named) {
-    try {
-      const { provider, door } = member;
-      const call = await believedCall(deps, provider, door, channel, request);
-      believed.push({ member, channel, call });
-      if (oneIsEnough) break;
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      refused ??= error;
-    }
+/** What an authentic call holds that can be neither read nor given to a channel: its content is nobody's to see. */
+function noteStrays({ log }: ApiDeps, { members }: SharedDoor, request: DoorRequest): void {
+  for (const { provider, door } of members) {
+    const strays = door.strays?.(request) ?? [];
+    if (strays.length === 0) continue;
+    const { name } = provider.manifest;
+    doorUnreadable.inc({ provider: name, outcome: 'lost' }, strays.length);
+    const sha256 = strays.slice(0, MOST_LOGGED).map((stray) => contentHash(stray));
+    log.warn(
+      { provider: name, parts: strays.length, sha256 },
+      'a call held parts that can’t be read and name no account',
+    );
   }
-  if (believed.length > 0) return believed;
-  throw refused ?? unknownAccount(shared);
 }
 
-function unknownAccount({ name }: SharedDoor): Problem {
+function contentHash(stray: unknown): string {
+  return createHash('sha256')
+    .update(JSON.stringify(stray) ?? '')
+    .digest('hex');
+}
+
+function unknownAccount({ name }: Pick<SharedDoor, 'name'>): Problem {
   return refusal(name, new DoorRefusal(403, 'account_unknown', 'No channel has this account.'));
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { requestSync, wantState } from '../../db/queries/channel-changes.ts';
 import { openChannel, type DesiredState } from '../../db/queries/channels.ts';
-import type { TenantId } from '../../domain/ids.ts';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
+import { makeDoorKeys } from '../channels/missing-door-keys.ts';
 import { providerNamed } from '../channels/provider.ts';
 import { Channel, showChannel } from '../channels/show.ts';
 import { tryCredentials } from '../channels/validate.ts';
@@ -75,6 +76,7 @@ export const channelActionRoutes: readonly AnyRoute[] = [
             },
           );
       }
+      await makeDoorKeys(deps, tenantId, [before.id as ChannelId]);
       return want(deps, tenantId, params.id, 'running');
     },
   }),

@@ -119,6 +119,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         provider: provider.manifest.name,
         addresses,
         account: accountOf(provider, settings, address),
+        doorHashes: settings.doorHashes,
         settings: settings.open,
         secrets: settings.secrets,
         rules,
@@ -219,6 +220,7 @@ export const channelRoutes: readonly AnyRoute[] = [
           address,
           addresses,
           account: accountOf(provider, settings, address),
+          doorHashes: settings.doorHashes,
           ...(body.settings
             ? {
                 settings: settings.open,

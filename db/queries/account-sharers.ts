@@ -1,5 +1,5 @@
 import { inTenant, type Db } from '../connection.ts';
-import { resolveAccount } from './channel-resolve.ts';
+import { resolveAccounts } from './channel-resolve.ts';
 
 /**
  * Settings, without secrets, of the other channels that are not stopped and read this account at the vendor, over all
@@ -10,7 +10,7 @@ export async function accountSharers(
   { id, provider, account }: { id: string; provider: string; account: string | null },
 ): Promise<unknown[]> {
   if (account === null) return [];
-  const places = await resolveAccount(db, provider, account);
+  const places = await resolveAccounts(db, provider, [account]);
   const sharers: unknown[] = [];
   for (const { tenantId, channelId } of places.filter((place) => place.channelId !== id)) {
     const row = await inTenant(db, tenantId, (tx) =>

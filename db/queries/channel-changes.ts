@@ -7,6 +7,7 @@ import { claimAddresses, freeAddresses, type ClaimedAddresses } from './channel-
 import { consentedAccount, forgetTokens } from './channel-tokens.ts';
 import { forgetCredentials } from './channel-watch.ts';
 import { lockChannel, type ChannelRow, type DesiredState } from './channels.ts';
+import { doorColumns, type DoorHashes } from './door-keys.ts';
 import { Pending } from './outbox.ts';
 
 // What is wanted of a channel: written in one transaction with the word to its workflow.
@@ -21,6 +22,8 @@ export interface ChannelChange {
   readonly desiredState?: DesiredState;
   /** Where nobody has consented: by a consent it is what the vendor said. */
   readonly account?: string | null;
+  /** Of the settings as they are now. */
+  readonly doorHashes?: DoorHashes | null;
   /** Kept tokens that the change makes useless. */
   readonly forget?: 'access' | 'all' | null;
   /** A running channel is to connect anew; false where only its name changed. */
@@ -42,8 +45,10 @@ export async function changeChannel(
   const row = await inTenant(db, tenantId, async (tx) => {
     const before = await lockChannel(tx, channelId);
     if (!before) return null;
-    const { addresses, settings, rules, desiredState, reconnects, account, forget, ...plain } =
+    const { addresses, settings, rules, desiredState, reconnects, account, forget, ...rest } =
       change(before);
+    // Hashes of other secrets would lead astray: without new ones they are made later.
+    const { doorHashes = rest.secrets === undefined ? undefined : null, ...plain } = rest;
     if (forget) await forgetTokens(tx, channelId, forget);
     const consented = await consentedAccount(tx, channelId);
     const desired = desiredState ?? before.desired_state;
@@ -56,6 +61,7 @@ export async function changeChannel(
       ...(account === undefined || consented !== null ? {} : { account }),
       ...(account === undefined || account === before.account ? {} : UNREAD_HEALTH),
       ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }),
+      ...(doorHashes === undefined ? {} : doorColumns(doorHashes)),
       // The vendor is asked again whether the subscription fits what is wanted now.
       ...(forget ? { watch_expires_at: null } : {}),
       ...(rules === undefined ? {} : { rules: rules === null ? null : JSON.stringify(rules) }),
@@ -160,6 +166,7 @@ export async function deleteChannel(
       desired_state: 'stopped',
       ...SHOWN_AT_ONCE.stopped,
       ingress_token_hash: null,
+      ...doorColumns(null),
       deleted_at: new Date(),
     });
     // Its workflow needs them to end a push subscription, and forgets them then.

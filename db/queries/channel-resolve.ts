@@ -18,32 +18,27 @@ export async function resolveChannel(db: Db, channelId: string): Promise<TenantI
   return rows[0]?.tenant_id ?? null;
 }
 
-/** Channels of this account at the vendor, over all tenants: a claim says which, and proves nothing. */
-export async function resolveAccount(
+/** Channels of these accounts at the vendor, over all tenants: a claim says which, and proves nothing. */
+export async function resolveAccounts(
   db: Db,
   provider: string,
-  account: string,
-): Promise<ChannelPlace[]> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId; version: number }>`
-    select tenant_id, channel_id, version from channels_of_account(${provider}, ${account})`.execute(
-    db,
-  );
-  return rows.map(({ tenant_id: tenantId, channel_id: channelId, version }) => ({
+  accounts: readonly string[],
+): Promise<(ChannelPlace & { readonly account: string })[]> {
+  if (accounts.length === 0) return [];
+  const { rows } = await sql<{
+    account: string;
+    tenant_id: TenantId;
+    channel_id: ChannelId;
+    version: number;
+  }>`
+    select account, tenant_id, channel_id, version
+      from channels_of_accounts(${provider}, ${accounts})`.execute(db);
+  return rows.map(({ account, tenant_id: tenantId, channel_id: channelId, version }) => ({
+    account,
     tenantId,
     channelId,
     version,
   }));
-}
-
-/** The newest channels of a provider, over all tenants. */
-export async function channelsOfProvider(
-  db: Db,
-  provider: string,
-  atMost: number,
-): Promise<ChannelPlace[]> {
-  const { rows } = await sql<{ tenant_id: TenantId; channel_id: ChannelId }>`
-    select * from channels_of_provider(${provider}, ${atMost})`.execute(db);
-  return rows.map((row) => ({ tenantId: row.tenant_id, channelId: row.channel_id }));
 }
 
 /** The channel whose door a token opens, asked before any tenant is known. */

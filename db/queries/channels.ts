@@ -1,11 +1,13 @@
 import type { Selectable } from 'kysely';
 import type { AccountHealth } from '../../domain/account-health.ts';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
+import type { Refusals } from '../../domain/refusal.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
 import { claimAddresses, type ClaimedAddresses } from './channel-addresses.ts';
+import { doorColumns, type DoorHashes } from './door-keys.ts';
 import { Pending } from './outbox.ts';
 
 export type ChannelRow = Selectable<Database['channels']>;
@@ -41,6 +43,8 @@ export interface LoadedChannel {
   readonly state: string;
   readonly syncRequested: number;
   readonly syncAnswered: number;
+  /** What its vendor refuses. */
+  readonly refusals: Refusals;
   readonly version: number;
 }
 
@@ -91,6 +95,7 @@ export function openChannel(row: ChannelRow, keys: KeyRing): LoadedChannel {
     state: row.state,
     syncRequested: row.sync_requested,
     syncAnswered: row.sync_answered,
+    refusals: row.refusals,
     version: row.version,
   };
 }
@@ -169,6 +174,8 @@ export interface NewChannel {
   readonly addresses: ClaimedAddresses;
   /** The vendor's own name of the account, where its door tells channels apart by it. */
   readonly account?: string | null;
+  /** By what its vendor's shared door knows a call that names no account of ours. */
+  readonly doorHashes?: DoorHashes | null;
   readonly settings: JsonObject;
   readonly secrets: Buffer | null;
   readonly rules: unknown;
@@ -199,6 +206,7 @@ export async function createChannel(
         name: channel.name,
         address: channel.address,
         account: channel.account ?? null,
+        ...doorColumns(channel.doorHashes ?? null),
         settings: JSON.stringify(channel.settings),
         secrets: channel.secrets,
         rules: channel.rules == null ? null : JSON.stringify(channel.rules),

@@ -23,6 +23,15 @@ export const door: DoorCapability<GmailSettings> = {
     return notification ? [notification.emailAddress.toLowerCase()] : [];
   },
 
+  keys: {
+    wordIn: () => null,
+    // Google signs for all: by these is told for whom, and where Google is.
+    of: ({ push_service_account: account, push_audience: audience, base_url: url }) =>
+      account === undefined
+        ? {}
+        : { signer: JSON.stringify([account.toLowerCase(), audience ?? null, url ?? null]) },
+  },
+
   async verify(request, call) {
     const token = bearer(request);
     if (token === null) throw refusal('no_token', 'The push carries no token.');

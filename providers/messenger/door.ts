@@ -1,6 +1,6 @@
 import { readJson } from '../cloud-mail.ts';
 import type { DoorCapability, DoorReceipt, DoorRequest } from '../contract.ts';
-import { handshakeAnswer, refuseUnlessSigned } from '../hub-webhook.ts';
+import { handshakeAnswer, hubKeys, refuseUnlessSigned } from '../hub-webhook.ts';
 import type { MessengerSettings } from './manifest.ts';
 import { eventId } from './map.ts';
 import { statusesOf } from './statuses.ts';
@@ -18,6 +18,7 @@ export const door: DoorCapability<MessengerSettings> = {
   maxBytes: MOST_BYTES,
   sharedAs: 'meta',
   accounts: (request) => (request.method === 'GET' ? [] : pagesOf(callOf(request))),
+  keys: hubKeys,
   verify(request, { settings }) {
     refuseUnlessSigned('messenger', request, settings);
   },

@@ -1,7 +1,7 @@
 import { serverWords } from '../connect.ts';
 import type { DeliveryStatus, DoorCapability, DoorReceipt, DoorRequest } from '../contract.ts';
 import { readJson } from '../cloud-mail.ts';
-import { handshakeAnswer, refuseUnlessSigned } from '../hub-webhook.ts';
+import { handshakeAnswer, hubKeys, refuseUnlessSigned } from '../hub-webhook.ts';
 import { IS_OFF, type WhatsAppSettings } from './manifest.ts';
 import { statusOf } from './statuses.ts';
 import { subscription } from './subscription.ts';
@@ -18,6 +18,7 @@ export const door: DoorCapability<WhatsAppSettings> = {
   maxBytes: MOST_BYTES,
   sharedAs: 'meta',
   accounts: (request) => (request.method === 'GET' ? [] : numbersOf(request)),
+  keys: hubKeys,
   verify(request, { settings }) {
     refuseUnlessSigned('whatsapp', request, settings);
   },

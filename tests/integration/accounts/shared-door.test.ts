@@ -8,6 +8,7 @@ import { answerErrors } from '../../../api/middleware/errors.ts';
 import { giveRequestId } from '../../../api/middleware/request-id.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { changeChannel, deleteChannel, wantState } from '../../../db/queries/channel-changes.ts';
+import { doorHashesOf } from '../../../api/channels/door-keys.ts';
 import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
@@ -45,6 +46,7 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
     door: {
       ...(sharedAs && { sharedAs }),
       accounts: ({ body }) => entriesOf(body).map(({ account }) => account),
+      keys: { wordIn: () => null, of: ({ secret: signer }) => ({ signer }) },
       verify({ body, headers }, { settings }) {
         if (headers['x-signature'] !== sign(body, settings.secret))
           throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
@@ -67,6 +69,8 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
   };
 }
 
+/** As registry.ts registers its own. */
+const erased = (provider: ChannelProvider<Settings>) => provider as unknown as ChannelProvider;
 const sign = (body: string | Buffer, secret: string) =>
   createHmac('sha256', secret).update(body).digest('hex');
 
@@ -78,8 +82,7 @@ beforeAll(async () => {
   api = await startTestApi();
   const app = express();
   app.use(giveRequestId);
-  // As registry.ts registers its own.
-  mountIngress(app, api.deps, [vendor, pages] as unknown as ChannelProvider[]);
+  mountIngress(app, api.deps, [erased(vendor), erased(pages)]);
   app.use(answerErrors(api.deps.log));
   server = createServer(app);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -115,6 +118,11 @@ async function channel(
     account,
     settings: { account },
     secrets: sealSecrets({ secret }, id, api.keys),
+    doorHashes: doorHashesOf(
+      provider === 'pages' ? erased(pages) : erased(vendor),
+      { account, secret },
+      api.keys,
+    ),
     rules: null,
     ingressTokenHash: null,
     desiredState: 'running',
