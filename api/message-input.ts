@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isDeliverable, parseAddresses } from '../domain/mail/addresses.ts';
 import { MailAddress } from '../domain/message.ts';
 import { TicketStatus } from '../domain/ticket.ts';
+import { ProviderName } from './channels/name.ts';
 
 /** Longest text of an answer; files go as attachments. */
 const TEXT_CHARACTERS = 500_000;
@@ -129,7 +130,10 @@ export const replyFields = {
       description: 'Under which the vendor lets it be sent after the window.',
       examples: ['HUMAN_AGENT'],
     }),
-  channel: z.string().optional().meta({ description: 'A provider to send by instead.' }),
+  channel: ProviderName.optional().meta({
+    description:
+      'A provider to send by instead: where the customer’s window is open, else where they wrote last.',
+  }),
   account_id: z.string().optional().meta({ description: 'A channel to send by instead.' }),
 };
 

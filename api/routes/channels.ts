@@ -10,9 +10,10 @@ import {
 } from '../../db/queries/channels.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
-import { findProvider, providers } from '../../providers/registry.ts';
+import { providers } from '../../providers/registry.ts';
 import { rulesWarnings } from '../../providers/way-out.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
+import { ProviderName } from '../channels/name.ts';
 import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
 import { checkRules } from '../channels/rules.ts';
 import {
@@ -39,8 +40,6 @@ import { answer, route, type AnyRoute } from '../route.ts';
 
 const tags = ['Channels'];
 const params = z.object({ id: z.string() });
-const names = providers.flatMap(({ manifest }) => [manifest.name, ...(manifest.aliases ?? [])]);
-const ProviderName = z.enum(names as [string, ...string[]]).meta({ id: 'ProviderName' }); // never empty
 const Name = z.string().trim().min(1).max(200);
 const Address = z
   .string()
@@ -151,7 +150,7 @@ export const channelRoutes: readonly AnyRoute[] = [
       const rows = await listChannels(deps.db, tenantId, {
         after: readCursor(query.cursor, z.string()),
         limit: query.limit + 1,
-        provider: canonical(query.provider),
+        provider: query.provider,
       });
       return page(
         rows,
@@ -264,8 +263,7 @@ export const channelRoutes: readonly AnyRoute[] = [
     status: 202,
     response: pageOf(Channel),
     handler: async ({ deps, tenantId, query }) => {
-      const provider = canonical(query.provider);
-      const { rows, pending } = await requestSync(deps.db, tenantId, { provider });
+      const { rows, pending } = await requestSync(deps.db, tenantId, query);
       await deps.relay.flush(pending);
       return { data: rows.map((row) => showChannel(deps, row)), next_cursor: null };
     },
@@ -292,10 +290,6 @@ function firstState(isActive: boolean, lastError: { detail: string } | null) {
   if (!isActive) return { state: 'stopped', detail: 'Made, and not started yet.' };
   if (lastError) return { state: 'needs_attention', detail: lastError.detail };
   return { state: 'connecting', detail: 'Waiting for its worker.' };
-}
-
-function canonical(provider: string | undefined): string | undefined {
-  return provider === undefined ? undefined : findProvider(provider)?.manifest.name;
 }
 
 function addressMissing(): Problem {

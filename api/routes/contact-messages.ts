@@ -10,6 +10,7 @@ import {
 } from '../../domain/conversation-state.ts';
 import { Direction, Message, MessageChannel } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
 import { route, type AnyRoute } from '../route.ts';
@@ -43,7 +44,7 @@ export const contactMessageRoutes: readonly AnyRoute[] = [
     params,
     query: z.object({
       ...pageQuery,
-      channel: z.string().optional().meta({ description: 'A provider’s name.' }),
+      channel: ProviderName.optional().meta({ description: 'A provider’s name.' }),
       account_id: z.string().optional().meta({ description: 'A channel.' }),
       direction: Direction.optional(),
       order: z

@@ -5,6 +5,7 @@ import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { Ticket } from '../../domain/ticket.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { messageConversation } from '../channels/conversation.ts';
+import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { FailingAccount, failingAccounts } from '../failing-accounts.ts';
 import { syncFirst } from '../fresh.ts';
@@ -32,7 +33,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     scope: 'messages:read',
     query: z.object({
       ...pageQuery,
-      channel: z.string().optional().meta({ description: 'A provider’s name.' }),
+      channel: ProviderName.optional().meta({ description: 'A provider’s name.' }),
       account_id: z.string().optional().meta({ description: 'A channel.' }),
       ticket_id: z.string().optional(),
       contact_id: z.string().optional().meta({ description: 'As GET /v1/contacts/{id}/messages.' }),

@@ -8,6 +8,7 @@ import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
 import type { CommandUpdate } from '../../workflows/contracts/ticket.ts';
 import { ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
+import { ProviderName } from '../channels/name.ts';
 import { listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { route, type AnyRoute } from '../route.ts';
 import { linked, shownTicket } from '../shown-ticket.ts';
@@ -73,7 +74,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
       assignee_id: z.string().optional().meta({ description: 'An agent, or `none`.' }),
       team_id: z.string().optional(),
       tag: z.string().optional(),
-      channel: z.string().optional().meta({ description: 'A provider’s name.' }),
+      channel: ProviderName.optional().meta({ description: 'A provider’s name.' }),
       account_id: z.string().optional(),
       requester_id: z.string().optional(),
       q: z.string().max(500).optional().meta({
