@@ -1,3 +1,4 @@
+import { applyLeftReports } from '../db/apply-reports.ts';
 import { startUnstarted } from '../db/hand-over-scheduled.ts';
 import { claimDeliveries } from '../db/queries/deliveries.ts';
 import { claimOutbox } from '../db/queries/outbox.ts';
@@ -24,14 +25,17 @@ export function createDrainActivities(deps: Deps): DrainActivities {
 }
 
 /** Hands to Temporal whatever writers could not: after a crash, or after Temporal was away. */
-export async function drainNow(deps: Pick<Deps, 'db' | 'relay'>): Promise<number> {
+export async function drainNow(deps: Pick<Deps, 'db' | 'relay' | 'log'>): Promise<number> {
   let handed = 0;
   for (;;) {
     const work = [
       ...(await claimOutbox(deps.db, AT_ONCE)),
       ...(await claimDeliveries(deps.db, AT_ONCE)),
     ];
-    if (work.length === 0) return handed + (await startUnstarted(deps, AT_ONCE));
+    if (work.length === 0)
+      return (
+        handed + (await applyLeftReports(deps, AT_ONCE)) + (await startUnstarted(deps, AT_ONCE))
+      );
     for (const pending of work) {
       await deps.relay.flush(pending, { whole: true });
       handed +=

@@ -1,5 +1,6 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { AccountHealth } from '../domain/account-health.ts';
+import type { Refusals } from '../domain/refusal.ts';
 
 /** Rows as Postgres holds them. Times are Dates, bigints are numbers (see connection.ts), jsonb is parsed. */
 type Time = ColumnType<Date, Date | string, Date | string>;
@@ -73,6 +74,8 @@ export interface Database {
     sync_requested: Generated<number>;
     /** The latest request that a sync was made for and has ended. */
     sync_answered: Generated<number>;
+    /** What its vendor refuses, by what it was asked for. */
+    refusals: GeneratedJson<Refusals>;
     version: Generated<number>;
     created_at: GeneratedTime;
     updated_at: GeneratedTime;
@@ -125,6 +128,16 @@ export interface Database {
     detail: string | null;
     at: Time;
     created_at: GeneratedTime;
+  };
+  status_reports: {
+    id: string;
+    tenant_id: string;
+    channel_id: string;
+    statuses: Json;
+    received_at: GeneratedTime;
+    leased_until: GeneratedTime;
+    attempts: Generated<number>;
+    error: string | null;
   };
   channel_addresses: { address: string; tenant_id: string; channel_id: string };
   channel_cursors: {
@@ -301,6 +314,8 @@ export interface Database {
     opted_at: MaybeTime;
     /** How far what was sent is ahead of the customer's pace. */
     paced_until: MaybeTime;
+    /** When the vendor was last asked for the customer's name; null where it never was. */
+    profile_asked_at: MaybeTime;
     updated_at: GeneratedTime;
   };
   pending_media: {

@@ -1,22 +1,23 @@
-import { stageSources, type Receipt } from '../../db/queries/sources.ts';
-import type { Pending } from '../../db/queries/outbox.ts';
 import type { Db } from '../../db/connection.ts';
-import type { ChannelId, TenantId } from '../../domain/ids.ts';
-
-export interface StagedChannel {
-  readonly tenantId: TenantId;
-  readonly id: ChannelId;
-  readonly provider: string;
-}
+import type { Pending } from '../../db/queries/outbox.ts';
+import { storeBrought, type Brought, type StagedChannel } from '../../db/queries/brought.ts';
+import type { StatusReport } from '../../db/queries/status-reports.ts';
+import type { ChannelId } from '../../domain/ids.ts';
 
 interface Waiting {
-  readonly receipts: readonly Receipt[];
+  readonly brought: Brought;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** What a transaction left to do, once it is committed. */
+export interface Stored {
+  readonly pending: Pending;
+  readonly reports: readonly StatusReport[];
+}
+
 /** A transaction holds at most so much, unless one call alone brings more. */
-const MOST_RECEIPTS = 500;
+const MOST_ITEMS = 500;
 const MOST_BYTES = 2 * 1024 * 1024;
 
 /**
@@ -25,20 +26,20 @@ const MOST_BYTES = 2 * 1024 * 1024;
  */
 export class GroupedStaging {
   readonly #db: Db;
-  readonly #staged: (channel: StagedChannel, pending: Pending) => void;
+  readonly #stored: (channel: StagedChannel, stored: Stored) => void;
   readonly #waiting = new Map<ChannelId, Waiting[]>();
 
-  /** @param staged told of each transaction after its commit */
-  constructor(db: Db, staged: (channel: StagedChannel, pending: Pending) => void) {
+  /** @param stored told of each transaction after its commit */
+  constructor(db: Db, stored: (channel: StagedChannel, stored: Stored) => void) {
     this.#db = db;
-    this.#staged = staged;
+    this.#stored = stored;
   }
 
   /** Resolves when all of it is stored; rejects where none of it is. */
-  stage(channel: StagedChannel, receipts: readonly Receipt[]): Promise<void> {
-    if (receipts.length === 0) return Promise.resolve();
+  stage(channel: StagedChannel, brought: Brought): Promise<void> {
+    if (brought.receipts.length + brought.statuses.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const one = { receipts, resolve, reject };
+      const one = { brought, resolve, reject };
       const waiting = this.#waiting.get(channel.id);
       if (waiting) {
         waiting.push(one);
@@ -73,9 +74,8 @@ export class GroupedStaging {
   /** @returns why it was not stored; null where it was */
   async #store(channel: StagedChannel, group: readonly Waiting[]): Promise<unknown> {
     try {
-      const receipts = group.flatMap((one) => one.receipts);
-      const { pending } = await stageSources(this.#db, channel, receipts);
-      this.#staged(channel, pending);
+      const calls = group.map(({ brought }) => brought);
+      this.#stored(channel, await storeBrought(this.#db, channel, calls));
       return null;
     } catch (error) {
       return error ?? new Error('It could not be stored.');
@@ -86,10 +86,10 @@ export class GroupedStaging {
 function takeGroup(waiting: Waiting[]): Waiting[] {
   let count = 0;
   let bytes = 0;
-  const end = waiting.findIndex(({ receipts }, index) => {
-    count += receipts.length;
+  const end = waiting.findIndex(({ brought: { receipts, statuses } }, index) => {
+    count += receipts.length + statuses.length;
     for (const { source } of receipts) bytes += Buffer.isBuffer(source) ? source.length : 0;
-    return index > 0 && (count > MOST_RECEIPTS || bytes > MOST_BYTES);
+    return index > 0 && (count > MOST_ITEMS || bytes > MOST_BYTES);
   });
   return waiting.splice(0, end === -1 ? waiting.length : end);
 }

@@ -1,46 +1,18 @@
 import { sql } from 'kysely';
 import { comparableMessageId } from '../../domain/mail/parse.ts';
-import type { EventType } from '../../domain/events.ts';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { NormalizedMessage } from '../../domain/message.ts';
 import type { DeliveryStatus } from '../../providers/contract.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { markUndeliverable } from './bounces.ts';
-import { addressKey } from './known-contacts.ts';
-import { MESSAGE_COLUMNS, presentMessages, type MessageRow } from './messages.ts';
+import { insertRows } from './insert-rows.ts';
+import { isTold, raiseMessages, type Said } from './message-states.ts';
+import type { MessageRow } from './messages.ts';
 import { Pending } from './outbox.ts';
-import { isMark, keepMark, markKey, marksAfter, messagesUntil } from './receipt-marks.ts';
-import { recordTicketEvents } from './ticket-changes.ts';
+import { isMark, keepMarks, markKey, marksAfter, messagesUntil } from './receipt-marks.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
 
 /** Said before our own receipt was written: kept so long, in case that it is. */
 const KEPT_FOR = '3 days';
-
-/**
- * A later state stands above an earlier one, and trouble above success: so it is the same in whatever order, and how
- * often, a vendor tells it. Of a message to several people, one lost copy is what shows.
- */
-const RANK: Readonly<Record<string, number>> = {
-  accepted: 1,
-  uncertain: 2,
-  sent: 3,
-  delivered: 4,
-  read: 5,
-  failed: 6,
-  bounced: 7,
-  complained: 8,
-};
-
-const EVENT: Readonly<Record<DeliveryStatus['status'], EventType | null>> = {
-  sent: null,
-  delivered: 'message.delivered',
-  read: 'message.read',
-  failed: 'message.failed',
-  bounced: 'message.bounced',
-  complained: 'message.complained',
-};
-
-type Said = Pick<DeliveryStatus, 'status' | 'recipient' | 'detail'>;
 
 /**
  * Applies what a vendor says of messages of ours. Unknown messages, repeats and what is behind by now change nothing.
@@ -66,14 +38,15 @@ export async function applyStatuses(
       tx,
       [...found.values()].flatMap(({ ticketId, said }) =>
         // A ticket hears only of what is an event; else nobody waits for who has it in hand.
-        ticketId !== null && said.some(({ status }) => EVENT[status] !== null) ? [ticketId] : [],
+        ticketId !== null && said.some(isTold) ? [ticketId] : [],
       ),
     );
-    for (const [messageId, { ticketId, said }] of found) {
-      const ticket = ticketId === null ? null : (tickets.get(ticketId) ?? null);
-      const after = await raise(tx, pending, messageId, ticket, said);
-      if (after) tickets.set(after.id, after);
-    }
+    const told = [...found].map(([messageId, { ticketId, said }]) => ({
+      messageId,
+      ticket: ticketId === null ? null : (tickets.get(ticketId) ?? null),
+      said,
+    }));
+    await raiseMessages(tx, pending, told);
   });
   return pending;
 }
@@ -109,7 +82,9 @@ export async function applyEarlyStatuses(
     detail: detail ?? undefined,
   }));
   const marked = person === null ? [] : await marksAfter(tx, message, person);
-  return raise(tx, pending, message.id, ticket, [...said, ...marked]);
+  const told = { messageId: message.id, ticket, said: [...said, ...marked] };
+  const heard = await raiseMessages(tx, pending, [told]);
+  return (ticket && heard.get(ticket.id)) ?? ticket;
 }
 
 /** Who it went to, where that is no mail address: of such alone vendors speak by marks in time. */
@@ -146,36 +121,54 @@ async function findOrKeep(
   const nameless = new Map<string, string>();
   const say = (id: string, ticketId: string | null, said: readonly Said[]) =>
     found.set(id, { ticketId, said: [...(found.get(id)?.said ?? []), ...said] });
-  for (const [key, statuses] of byMessage) {
-    const marks = statuses.filter(isMark);
-    for (const mark of marks) {
-      for (const { id, ticket_id: ticketId } of await messagesUntil(tx, channelId, mark))
-        say(id, ticketId, [mark]);
-      await keepMark(tx, tenantId, channelId, mark);
-    }
-    if (marks.length > 0) continue;
-    const message = await findMessage(tx, tenantId, channelId, key);
-    const name = vendorIdIn(statuses);
+  const statuses = [...byMessage.values()].flat();
+  const marks = statuses.filter(isMark);
+  for (const { id, ticket_id: ticketId, status } of await messagesUntil(tx, channelId, marks))
+    say(id, ticketId, [{ status }]);
+  await keepMarks(tx, tenantId, channelId, marks);
+  const messages = await findMessages(tx, tenantId, channelId, [...byMessage.keys()]);
+  const early: { message: string; status: DeliveryStatus }[] = [];
+  for (const [key, of] of byMessage) {
+    if (of.some(isMark)) continue;
+    const message = messages.get(key);
+    const name = vendorIdIn(of);
     if (message?.provider_message_id === null && name !== undefined) nameless.set(message.id, name);
-    if (message && message.status !== 'queued') say(message.id, message.ticket_id, statuses);
-    else await keep(tx, tenantId, channelId, key, statuses);
+    if (message && message.status !== 'queued') say(message.id, message.ticket_id, of);
+    else early.push(...of.map((status) => ({ message: key, status })));
   }
+  await keep(tx, tenantId, channelId, early);
   return { found, nameless };
 }
 
-async function findMessage(tx: Tx, tenantId: TenantId, channelId: ChannelId, key: string) {
-  const [kind, id] = [key.slice(0, 1), key.slice(2)];
-  return tx
-    .selectFrom('messages')
-    .select(['id', 'ticket_id', 'status', 'provider_message_id'])
-    .where('tenant_id', '=', tenantId)
-    .where('direction', '=', 'outbound')
-    .$if(kind === 's', (query) => query.where('channel_id', '=', channelId).where('id', '=', id))
-    .$if(kind === 'p', (query) =>
-      query.where('channel_id', '=', channelId).where('provider_message_id', '=', id),
-    )
-    .$if(kind === 'm', (query) => query.where('message_id', '=', id))
-    .executeTakeFirst();
+interface SentMessage {
+  readonly id: string;
+  readonly ticket_id: string | null;
+  readonly status: string;
+  readonly provider_message_id: string | null;
+}
+
+/** By the keys that they are spoken of with. */
+async function findMessages(
+  tx: Tx,
+  tenantId: TenantId,
+  channelId: ChannelId,
+  keys: readonly string[],
+): Promise<Map<string, SentMessage>> {
+  const named = (kind: string) =>
+    keys.flatMap((key) => (key.startsWith(kind) ? [key.slice(kind.length)] : []));
+  const [own, vendors, mails] = [named('s:'), named('p:'), named('m:')];
+  const { rows } = await sql<SentMessage & { key: string }>`
+    select 's:' || id as key, id, ticket_id, status, provider_message_id from messages
+     where id = any(${own}) and channel_id = ${channelId} and direction = 'outbound'
+    union all
+    select 'p:' || provider_message_id, id, ticket_id, status, provider_message_id from messages
+     where provider_message_id = any(${vendors}) and channel_id = ${channelId} and direction = 'outbound'
+    union all
+    select 'm:' || message_id, id, ticket_id, status, provider_message_id from messages
+     where message_id = any(${mails}) and tenant_id = ${tenantId} and direction = 'outbound'`.execute(
+    tx,
+  );
+  return new Map(rows.map(({ key, ...message }) => [key, message]));
 }
 
 /** Where our own id came back beside the vendor's. */
@@ -196,100 +189,34 @@ async function keep(
   tx: Tx,
   tenantId: TenantId,
   channelId: ChannelId,
-  message: string,
-  statuses: readonly DeliveryStatus[],
+  early: readonly { readonly message: string; readonly status: DeliveryStatus }[],
 ): Promise<void> {
-  await tx
-    .insertInto('early_statuses')
-    .values(
-      statuses.map(({ status, recipient = '', detail = null, at }) => ({
-        tenant_id: tenantId,
-        channel_id: channelId,
-        message,
-        status,
-        recipient,
-        detail,
-        at,
-      })),
-    )
-    .onConflict((oc) => oc.doNothing())
-    .execute();
+  await insertRows(
+    tx,
+    'early_statuses',
+    early.map(({ message, status: { status, recipient = '', detail = null, at } }) => ({
+      tenant_id: tenantId,
+      channel_id: channelId,
+      message,
+      status,
+      recipient,
+      detail,
+      at,
+    })),
+    sql`on conflict do nothing`,
+  );
 }
 
-/** Raises one message through what is said of it; each step that counts is an event. Returns its ticket as it is now. */
-async function raise(
-  tx: Tx,
-  pending: Pending,
-  messageId: string,
-  ticket: TicketRow | null,
-  said: readonly Said[],
-): Promise<TicketRow | null> {
-  let locked = ticket;
-  for (const one of said.toSorted((a, b) => RANK[a.status]! - RANK[b.status]!)) {
-    const below = Object.keys(RANK).filter((status) => RANK[status]! < RANK[one.status]!);
-    const error = { code: `delivery.${one.status}`, detail: clean(one.detail) ?? one.status };
-    const row = await tx
-      .updateTable('messages')
-      .set({
-        status: one.status,
-        error: RANK[one.status]! >= RANK['failed']! ? JSON.stringify(error) : null,
-        receipt_due_at: null,
-      })
-      .where('id', '=', messageId)
-      .where('status', 'in', below)
-      .returning(MESSAGE_COLUMNS)
-      .executeTakeFirst();
-    if (one.status === 'bounced') await noteUndeliverable(tx, pending.tenantId, messageId, one);
-    if (!row) continue;
-    const type = EVENT[one.status];
-    if (type === null || locked === null) continue;
-    const [message] = await presentMessages(tx, [row]);
-    const isTrouble = RANK[one.status]! >= RANK['failed']!;
-    const data = isTrouble ? { message, error } : { message };
-    const [after] = await recordTicketEvents(tx, pending, [
-      { ticket: locked, events: [{ type, data }] },
-    ]);
-    locked = after!;
-  }
-  return locked;
-}
-
-/** Only an address that the message went to: a vendor's word of others is no business of ours. */
-async function noteUndeliverable(
-  tx: Tx,
-  tenantId: TenantId,
-  messageId: string,
-  { recipient }: Said,
-): Promise<void> {
-  const { body } = await tx
-    .selectFrom('messages')
-    .select('body')
-    .where('id', '=', messageId)
-    .executeTakeFirstOrThrow();
-  const { to, cc } = body as unknown as Pick<NormalizedMessage, 'to' | 'cc'>; // the column's own form
-  const written = [...to, ...cc].map(({ address }) => addressKey(address));
-  const lost =
-    recipient === undefined
-      ? written.length === 1
-        ? written[0]
-        : undefined
-      : addressKey(recipient);
-  if (lost !== undefined && written.includes(lost)) await markUndeliverable(tx, tenantId, [lost]);
-}
-
+/** One after the other, in the same order for all. */
 async function lockKeys(tx: Tx, channelId: string, keys: readonly string[]): Promise<void> {
-  for (const key of keys.toSorted())
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`${channelId} ${key}`}, 0))`.execute(
-      tx,
-    );
+  const names = keys.map((key) => `${channelId} ${key}`);
+  await sql`
+    select pg_advisory_xact_lock(hashtextextended(name, 0))
+      from (select unnest(${names}::text[]) as name order by name) as sorted`.execute(tx);
 }
 
 function keyOf(of: DeliveryStatus['of']): string {
   if ('sentTo' in of) return markKey(of.sentTo);
   if ('messageId' in of) return `m:${comparableMessageId(of.messageId.replaceAll(/[<>\s]/g, ''))}`;
   return of.sentAs === undefined ? `p:${of.providerMessageId}` : `s:${of.sentAs}`;
-}
-
-function clean(detail: string | undefined): string | undefined {
-  return detail?.replaceAll('\0', '').slice(0, 1000);
 }

@@ -45,23 +45,27 @@ export async function stageSource(
   channel: { tenantId: TenantId; id: ChannelId; provider: string },
   receipt: Receipt,
 ): Promise<{ sourceId: SourceId; pending: Pending }> {
-  const { sourceIds, pending } = await stageSources(db, channel, [receipt]);
+  const pending = new Pending(channel.tenantId);
+  const { sourceIds } = await inTenant(db, channel.tenantId, (tx) =>
+    stageInto(tx, pending, channel, [receipt]),
+  );
   return { sourceId: sourceIds[0]!, pending };
 }
 
-/** The same of all that calls of a door bring: everything or nothing of it. */
-export async function stageSources(
-  db: Db,
+/** The same of several, in the caller's transaction. */
+export async function stageInto(
+  tx: Tx,
+  pending: Pending,
   channel: { tenantId: TenantId; id: ChannelId; provider: string },
   receipts: readonly Receipt[],
-): Promise<{ sourceIds: readonly SourceId[]; pending: Pending }> {
-  const pending = new Pending(channel.tenantId);
-  if (receipts.length === 0) return { sourceIds: [], pending };
-  const { sourceIds } = await inTenant(db, channel.tenantId, (tx) =>
-    stage(tx, channel, receipts, (isNew) => pending.nudge(channel.id, channel.provider, isNew)),
+): Promise<Staged> {
+  if (receipts.length === 0) return NOTHING;
+  return stage(tx, channel, receipts, (isNew) =>
+    pending.nudge(channel.id, channel.provider, isNew),
   );
-  return { sourceIds, pending };
 }
+
+const NOTHING: Staged = { sourceIds: [], fresh: new Set() };
 
 /** Stores receipts in the caller's transaction: bytes once per content, one source row per receipt. */
 export async function stageReceipts(
@@ -70,7 +74,7 @@ export async function stageReceipts(
   channelId: ChannelId,
   receipts: readonly Receipt[],
 ): Promise<Staged> {
-  if (receipts.length === 0) return { sourceIds: [], fresh: new Set() };
+  if (receipts.length === 0) return NOTHING;
   return stage(tx, { tenantId, id: channelId }, receipts);
 }
 

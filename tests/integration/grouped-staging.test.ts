@@ -38,13 +38,14 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-const channel = () => ({ tenantId, id, provider: 'mime' });
 const receipt = (name: string, more: Partial<Receipt> = {}): Receipt => ({
   source: Buffer.from(name),
   providerMessageId: name,
   receivedAt: new Date(),
   ...more,
 });
+const stage = (one: Receipt) =>
+  staging.stage({ tenantId, id, provider: 'mime' }, { receipts: [one], statuses: [] });
 const stored = async () =>
   (
     await inTenant(api.db, tenantId, (tx) =>
@@ -54,7 +55,7 @@ const stored = async () =>
 
 test('calls that come together are stored together, each once', async () => {
   const names = Array.from({ length: 60 }, (_, n) => `mail ${n % 40}`);
-  await Promise.all(names.map((name) => staging.stage(channel(), [receipt(name)])));
+  await Promise.all(names.map((name) => stage(receipt(name))));
   const all = await stored();
   expect(new Set(all)).toEqual(new Set(names));
   expect(all).toHaveLength(40);
@@ -65,9 +66,7 @@ test('one that can’t be stored keeps no other out, and its caller alone is tol
   // Postgres has no NUL in its JSON.
   const bad = receipt('bad', { meta: { said: '\u0000' } });
   const outcomes = await Promise.allSettled(
-    [receipt('before'), receipt('one'), bad, receipt('two')].map((one) =>
-      staging.stage(channel(), [one]),
-    ),
+    [receipt('before'), receipt('one'), bad, receipt('two')].map((one) => stage(one)),
   );
   expect(outcomes.map(({ status }) => status)).toEqual([
     'fulfilled',
@@ -76,17 +75,13 @@ test('one that can’t be stored keeps no other out, and its caller alone is tol
     'fulfilled',
   ]);
   expect(await stored()).toEqual(expect.arrayContaining(['before', 'one', 'two']));
-  await staging.stage(channel(), [receipt('later')]);
+  await stage(receipt('later'));
   expect(await stored()).toContain('later');
 });
 
 test('a large one goes by itself', async () => {
   groups = 0;
   const large = () => Buffer.alloc(1_500_000, Math.floor(Math.random() * 256));
-  await Promise.all(
-    ['a', 'b', 'c', 'd'].map((name) =>
-      staging.stage(channel(), [receipt(name, { source: large() })]),
-    ),
-  );
+  await Promise.all(['a', 'b', 'c', 'd'].map((name) => stage(receipt(name, { source: large() }))));
   expect(groups).toBe(4);
 });

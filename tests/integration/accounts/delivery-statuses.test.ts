@@ -1,15 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { createSendingActivities } from '../../../activities/sending.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
-import { insertWritten } from '../../../db/queries/outgoing.ts';
-import { newId, type ChannelId, type MessageId } from '../../../domain/ids.ts';
-import { writtenMessage } from '../../../domain/reply.ts';
-import type { ChannelProvider, DeliveryStatus } from '../../../providers/contract.ts';
-import { manifest } from '../../../providers/smtp/manifest.ts';
+import type { ChannelId } from '../../../domain/ids.ts';
+import type { DeliveryStatus } from '../../../providers/contract.ts';
 import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
+import { sendAnswer, type Sent } from './sent-answer.ts';
 
 let api: TestApi;
 let seed: Seed;
@@ -20,67 +16,16 @@ beforeAll(async () => {
 });
 afterAll(() => api.close());
 
-interface Sent {
-  readonly id: MessageId;
-  readonly messageId: string;
-  readonly providerId: string;
-}
-
 const ADA = { name: 'Ada', address: 'ada@example.com' };
 const BOB = { name: 'Bob', address: 'bob@example.com' };
 
-/** An answer, handed over by the real sending; `meanwhile` runs before its vendor's receipt is written. */
-async function sendAnswer(
-  meanwhile: (sent: Sent) => Promise<void> = async () => {},
-): Promise<Sent> {
-  const { tenantId, accountId } = seed;
-  const now = new Date();
-  const ticketId = await openTicket(api.db, seed, now);
-  const id = newId('message');
-  const sent = { id, messageId: `${id}@acme.test`, providerId: `vendor-${id}` };
-  const body = writtenMessage({
-    provider: 'smtp',
-    direction: 'outbound',
-    kind: 'message',
-    status: 'queued',
-    sender: { name: 'Support', address: 'help@acme.test' },
-    to: [ADA],
+const send = async (meanwhile?: (sent: Sent) => Promise<void>) =>
+  sendAnswer(api, seed, {
+    ticketId: await openTicket(api.db, seed, new Date()),
+    to: ADA,
     cc: [BOB],
-    subject: 'Re: Printer on fire',
-    text: 'An answer.',
-    html: null,
-    messageId: sent.messageId,
-    answered: null,
-    now,
+    ...(meanwhile && { meanwhile }),
   });
-  await inTenant(api.db, tenantId, (tx) =>
-    insertWritten(tx, {
-      id,
-      tenantId,
-      ticketId,
-      channelId: accountId,
-      authorId: null,
-      body,
-      now,
-      sendBy: new Date(now.getTime() + 3_600_000),
-    }),
-  );
-  const provider = {
-    manifest,
-    sender: {
-      async send(_call: unknown, _message: unknown, transmitting: () => Promise<void>) {
-        await transmitting();
-        await meanwhile(sent);
-        return { providerMessageId: sent.providerId };
-      },
-    },
-  } as unknown as ChannelProvider; // as the registry registers its own
-  const activities = createSendingActivities(api.deps, { findProvider: () => provider });
-  await new MockActivityEnvironment().run(() =>
-    activities.sendMessage({ tenantId, ticketId, messageId: id }),
-  );
-  return sent;
-}
 
 const apply = (...statuses: DeliveryStatus[]) =>
   applyStatuses(api.db, seed.tenantId, seed.accountId as ChannelId, statuses);
@@ -115,7 +60,7 @@ const eventsOf = ({ id }: Sent) =>
   );
 
 test('a message goes from sent to delivered to read, once each, with its events', async () => {
-  const sent = await sendAnswer();
+  const sent = await send();
   for (let n = 0; n < 2; n += 1) {
     await apply(said(sent, 'delivered'));
     await apply(said(sent, 'read'));
@@ -135,7 +80,7 @@ test('whatever order they come in, the end is the same', async () => {
     ['read', 'delivered', 'bounced'],
   ] as const;
   for (const order of orders) {
-    const sent = await sendAnswer();
+    const sent = await send();
     for (const status of order) await apply(said(sent, status, { detail: 'mailbox full' }));
     expect(await messageOf(sent)).toMatchObject({
       status: 'bounced',
@@ -146,12 +91,12 @@ test('whatever order they come in, the end is the same', async () => {
 });
 
 test('what is said before the receipt is written is not lost', async () => {
-  const byProviderId = await sendAnswer(async (sent) => {
+  const byProviderId = await send(async (sent) => {
     await apply(said(sent, 'delivered'));
     expect(await messageOf(sent)).toMatchObject({ status: 'queued' });
   });
   expect(await messageOf(byProviderId)).toMatchObject({ status: 'delivered' });
-  const byMessageId = await sendAnswer(async (sent) => {
+  const byMessageId = await send(async (sent) => {
     await apply({ ...said(sent, 'complained'), of: { messageId: `<${sent.messageId}>` } });
   });
   expect(await eventsOf(byMessageId)).toEqual([
@@ -161,7 +106,7 @@ test('what is said before the receipt is written is not lost', async () => {
 });
 
 test('a message whose receipt was lost is known by our own id, and in doubt no more', async () => {
-  const early = await sendAnswer(async (sent) => {
+  const early = await send(async (sent) => {
     await apply({
       ...said(sent, 'delivered'),
       of: { providerMessageId: sent.providerId, sentAs: sent.id },
@@ -175,7 +120,7 @@ test('a message whose receipt was lost is known by our own id, and in doubt no m
     status: 'delivered',
     provider_message_id: early.providerId,
   });
-  const lost = await sendAnswer();
+  const lost = await send();
   await inTenant(api.db, seed.tenantId, (tx) =>
     tx
       .updateTable('messages')
@@ -194,7 +139,7 @@ test('a bounce marks its own recipient, and nobody that the mail did not go to',
         (row) => row.undeliverable,
       ),
     );
-  const sent = await sendAnswer();
+  const sent = await send();
   await apply(said(sent, 'bounced', { recipient: 'carol@example.com' }));
   await apply(said(sent, 'bounced'));
   expect(await undeliverable()).toEqual([]);
@@ -203,7 +148,7 @@ test('a bounce marks its own recipient, and nobody that the mail did not go to',
 });
 
 test('a message of another channel or tenant is none of the vendor’s', async () => {
-  const sent = await sendAnswer();
+  const sent = await send();
   const stranger = await seedTenant(api.db, 'stranger');
   const statuses = [
     said(sent, 'bounced'),
@@ -215,7 +160,7 @@ test('a message of another channel or tenant is none of the vendor’s', async (
 });
 
 test('a hundred calls at once about one message leave one event of each kind', async () => {
-  const sent = await sendAnswer();
+  const sent = await send();
   const statuses = ['sent', 'delivered', 'read', 'bounced', 'complained'] as const;
   await Promise.all(
     Array.from({ length: 100 }, (_, n) => apply(said(sent, statuses[n % statuses.length]!))),

@@ -1,16 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { sql } from 'kysely';
-import { createSendingActivities } from '../../../activities/sending.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
-import { insertWritten } from '../../../db/queries/outgoing.ts';
-import { newId, type ChannelId } from '../../../domain/ids.ts';
-import { writtenMessage } from '../../../domain/reply.ts';
-import type { ChannelProvider } from '../../../providers/contract.ts';
-import { manifest } from '../../../providers/smtp/manifest.ts';
+import type { ChannelId } from '../../../domain/ids.ts';
 import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
+import { sendAnswer } from './sent-answer.ts';
 
 // What a vendor says by a mark in time is said of all that was sent to a person until then, and of nothing else.
 
@@ -49,52 +44,9 @@ async function conversation(): Promise<Talk> {
   return { person, ticketId };
 }
 
-/** An answer, handed over by the real sending; `meanwhile` runs before its vendor's receipt is written. */
 async function send({ person, ticketId }: Talk, meanwhile = async () => {}): Promise<string> {
-  const { tenantId, accountId } = seed;
-  const now = new Date();
-  const id = newId('message');
-  const body = writtenMessage({
-    provider: 'smtp',
-    direction: 'outbound',
-    kind: 'message',
-    status: 'queued',
-    sender: { name: 'Support', address: '900' },
-    to: [{ name: 'Ada', address: person }],
-    cc: [],
-    subject: 'Printer on fire',
-    text: 'An answer.',
-    html: null,
-    messageId: `${id}@acme.test`,
-    answered: null,
-    now,
-  });
-  await inTenant(api.db, tenantId, (tx) =>
-    insertWritten(tx, {
-      id,
-      tenantId,
-      ticketId,
-      channelId: accountId,
-      authorId: null,
-      body,
-      now,
-      sendBy: new Date(now.getTime() + 3_600_000),
-    }),
-  );
-  const provider = {
-    manifest,
-    sender: {
-      async send(_call: unknown, _message: unknown, transmitting: () => Promise<void>) {
-        await transmitting();
-        await meanwhile();
-        return { providerMessageId: `vendor-${id}` };
-      },
-    },
-  } as unknown as ChannelProvider; // as the registry registers its own
-  const activities = createSendingActivities(api.deps, { findProvider: () => provider });
-  await new MockActivityEnvironment().run(() =>
-    activities.sendMessage({ tenantId, ticketId, messageId: id }),
-  );
+  const to = { name: 'Ada', address: person };
+  const { id } = await sendAnswer(api, seed, { ticketId, from: '900', to, meanwhile });
   return id;
 }
 
