@@ -1,7 +1,6 @@
-import { unknownAttachments } from './queries/outgoing.ts';
 import {
   addressed,
-  attachmentTypes,
+  attachmentFacts,
   firstContact,
   partyAt,
   partyOfTicket,
@@ -20,6 +19,7 @@ import {
 } from '../domain/chat-answer.ts';
 import type { Interactive } from '../domain/chat.ts';
 import { chooseTemplate, type Chosen, type WantedTemplate } from '../domain/chosen-template.ts';
+import { fileProblem } from '../domain/template-values.ts';
 import { htmlToPlainText } from '../domain/mail/html.ts';
 import type { MailAddress, Message } from '../domain/message.ts';
 import type { ChatCapability } from '../providers/contract.ts';
@@ -81,7 +81,7 @@ export async function draftChat(
   const party = await partyOf(place, payload, answered);
   if ('code' in party) return party;
   const terms = termsOf(chat);
-  const template = await templateOf(place, payload, terms);
+  const template = await templateOf(place, payload);
   if (template && 'code' in template) return template;
   const text = template?.text ?? writtenText(payload);
   const attachments = template?.header
@@ -101,7 +101,7 @@ export async function draftChat(
     at,
   );
   if (refusal) return refusal;
-  const [type] = await attachmentTypes(tx, attachments);
+  const [file] = await attachmentFacts(tx, attachments);
   return {
     party,
     to: [addressed(party)],
@@ -109,7 +109,11 @@ export async function draftChat(
     attachments,
     quotes: answered?.channel_id === channelId ? answered.provider_message_id : null,
     specific: {
-      message_type: template ? 'template' : interactive ? 'interactive' : mediaKind(type),
+      message_type: template
+        ? 'template'
+        : interactive
+          ? 'interactive'
+          : mediaKind(file?.contentType),
       ...(template && { template: template.template }),
       ...(interactive && { interactive }),
       ...(tag !== null && { tag }),
@@ -167,32 +171,44 @@ function otherEnd({ direction, body }: MessageRow): string | null {
 }
 
 async function templateOf(
-  { tx, channelId }: ChatPlace,
+  { tx, channelId, chat }: ChatPlace,
   { template, attachments = [], text, html }: ChatPayload,
-  { hasTemplates }: ChatTerms,
 ): Promise<Chosen | Refusal | null> {
   if (template === undefined) return null;
-  if (!hasTemplates)
-    return {
-      code: 'template_not_supported',
-      detail: 'This channel has no templates; write the text.',
-    };
   if (attachments.length > 0 || (text ?? '') !== '' || (html ?? '') !== '')
     return {
       code: 'template_alone',
       detail:
         'A template goes alone: put what varies into its "values", or send text and attachments without it.',
     };
-  const wanted = typeof template === 'string' ? { name: template } : template;
-  const chosen = chooseTemplate(wanted, await templatesNamed(tx, channelId, wanted.name));
+  return checkedTemplate(
+    { tx, channelId, chat },
+    typeof template === 'string' ? { name: template } : template,
+  );
+}
+
+/** The template with its values as the vendor takes them, the file that its header shows among them. */
+export async function checkedTemplate(
+  { tx, channelId, chat }: Pick<ChatPlace, 'tx' | 'channelId' | 'chat'>,
+  wanted: WantedTemplate,
+): Promise<Chosen | Refusal> {
+  if (!chat.templates)
+    return {
+      code: 'template_not_supported',
+      detail: 'This channel has no templates; write the text.',
+    };
+  const sameName = await templatesNamed(tx, channelId, wanted.name);
+  const chosen = chooseTemplate(wanted, sameName, chat.templateLimits);
   if ('code' in chosen || chosen.header === null) return chosen;
-  const [unknown] = await unknownAttachments(tx, [chosen.header.attachmentId]);
-  return unknown === undefined
-    ? chosen
-    : {
-        code: 'unknown_attachment',
-        detail: `"values" wants an attachment's id for ${chosen.header.key}, and there is none "${unknown}"; upload it first.`,
-      };
+  const { key, kind, attachmentId } = chosen.header;
+  const [file] = await attachmentFacts(tx, [attachmentId]);
+  if (!file)
+    return {
+      code: 'unknown_attachment',
+      detail: `"values" wants an attachment's id for ${key}, and there is none "${attachmentId}"; upload it first.`,
+    };
+  const wrong = fileProblem(kind, file, chat.templateLimits);
+  return wrong === null ? chosen : { code: 'template_file', detail: wrong };
 }
 
 function writtenText({ text, html }: ChatPayload): string {

@@ -1,14 +1,12 @@
 import { isWindowOpen } from '../domain/chat-answer.ts';
-import { chooseTemplate } from '../domain/chosen-template.ts';
 import { newId, type TenantId } from '../domain/ids.ts';
 import { writtenMessage } from '../domain/reply.ts';
 import { filledIn, updateMessage, type TicketUpdate } from '../domain/ticket-updates.ts';
 import type { ChatCapability } from '../providers/contract.ts';
-import { draftChat, type ChatPayload } from './chat-draft.ts';
+import { checkedTemplate, draftChat, type ChatPayload } from './chat-draft.ts';
 import type { Tx } from './connection.ts';
 import { partyOfTicket, type Party } from './queries/chat-outgoing.ts';
 import { insertAudit } from './queries/audit.ts';
-import { templatesNamed } from './queries/message-templates.ts';
 import { attachTo, insertWritten } from './queries/outgoing.ts';
 import type { TicketRow } from './queries/tickets.ts';
 import type { Actor } from './schema.ts';
@@ -86,7 +84,7 @@ export async function tellOfUpdate(
 }
 
 async function payloadOf(
-  { tx, channel, now }: TellingPlace,
+  { tx, channel, chat, now }: TellingPlace,
   ticket: TicketRow,
   { text, template, language, values }: NonNullable<ReturnType<typeof updateMessage>>,
   party: Party,
@@ -104,7 +102,7 @@ async function payloadOf(
   const isOpen = isWindowOpen(party, now);
   if (text !== null && (isOpen || wanted === null)) return { text: filledIn(text, facts) };
   if (!isOpen) return { template: wanted! };
-  const chosen = chooseTemplate(wanted!, await templatesNamed(tx, channel.id, wanted!.name));
+  const chosen = await checkedTemplate({ tx, channelId: channel.id, chat }, wanted!);
   return 'code' in chosen || chosen.header ? { template: wanted! } : { text: chosen.text };
 }
 

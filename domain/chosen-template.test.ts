@@ -49,8 +49,8 @@ describe('a template', () => {
     });
     const values = { 'header.1': 'att_1', 'button.0.1': 'track-42' };
     expect(chooseTemplate({ name: 'shipped', values }, [withPicture])).toMatchObject({
-      header: { key: 'header.1', attachmentId: 'att_1' },
-      template: { values },
+      header: { key: 'header.1', kind: 'image', attachmentId: 'att_1' },
+      template: { values, header: 'image' },
     });
     expect(chooseTemplate({ name: 'shipped' }, [withPicture])).toMatchObject({
       code: 'template_values',

@@ -1,5 +1,12 @@
 import type { Refusal } from './chat-answer.ts';
-import type { ChosenTemplate, MessageTemplate, TemplateParameter } from './message-template.ts';
+import {
+  placeOf,
+  type ChosenTemplate,
+  type HeaderFile,
+  type MessageTemplate,
+  type TemplateLimits,
+} from './message-template.ts';
+import { filledPart, isFile, valueProblem } from './template-values.ts';
 
 /** A template as an answer names it, before it is looked up. */
 export interface WantedTemplate {
@@ -15,32 +22,32 @@ export interface Chosen {
   /** As the customer will read it. */
   readonly text: string;
   /** The attachment that its header shows. */
-  readonly header: { readonly key: string; readonly attachmentId: string } | null;
+  readonly header: {
+    readonly key: string;
+    readonly kind: HeaderFile;
+    readonly attachmentId: string;
+  } | null;
 }
 
-/** Finds the template among all of its name, and checks the values against its places. */
+/** Finds the template among all of its name, and checks the values against its places and the vendor's limits. */
 export function chooseTemplate(
   wanted: WantedTemplate,
   sameName: readonly MessageTemplate[],
+  limits: TemplateLimits = {},
 ): Chosen | Refusal {
   const found = inLanguage(wanted, sameName);
   if ('code' in found) return found;
   if (found.status !== 'approved') return notApproved(found);
   const values = byPlace(wanted.values ?? {});
-  const wrong = valueProblem(found, values);
+  const wrong = valueProblem(found, values, limits);
   if (wrong) return wrong;
-  const file = found.parameters.find((parameter) => isFile(parameter) && parameter.in === 'header');
-  const key = file && placeOf(file);
+  const file = headerFile(found);
+  const { name, language } = found;
   return {
-    template: { name: found.name, language: found.language, values },
+    template: { name, language, values, ...(file && { header: file.kind }) },
     text: rendered(found, values),
-    header: key === undefined ? null : { key, attachmentId: values[key]! },
+    header: file && { ...file, attachmentId: values[file.key]! },
   };
-}
-
-/** The key of a parameter's value: `body.1`, `button.0.1`. */
-export function placeOf({ in: part, key, button }: TemplateParameter): string {
-  return part === 'button' ? `button.${button ?? 0}.${key}` : `${part}.${key}`;
 }
 
 function inLanguage(
@@ -86,42 +93,24 @@ function byPlace(values: Readonly<Record<string, string>>): Record<string, strin
   );
 }
 
-function valueProblem(
-  { name, parameters }: MessageTemplate,
+function rendered(
+  { header, body, footer }: MessageTemplate,
   values: Readonly<Record<string, string>>,
-): Refusal | null {
-  const places = parameters.map(placeOf);
-  const missing = places.filter((place) => (values[place] ?? '').trim() === '');
-  const unknown = Object.keys(values).filter((place) => !places.includes(place));
-  if (missing.length === 0 && unknown.length === 0) return null;
-  const problems = [
-    missing.length > 0 && `give nothing for ${missing.join(', ')}`,
-    unknown.length > 0 && `name unknown places ${unknown.join(', ')}`,
-  ].filter(Boolean);
-  const takes = places.length === 0 ? 'It takes no values' : `It takes ${places.join(', ')}`;
-  return refusal(
-    'template_values',
-    `"values" for template "${name}" ${problems.join(' and ')}. ${takes}.`,
-  );
-}
-
-function rendered(template: MessageTemplate, values: Readonly<Record<string, string>>): string {
-  const filled = (part: 'header' | 'body', text: string) =>
-    text.replaceAll(
-      /\{\{\s*([\w.]+)\s*\}\}/g,
-      (place, key: string) => values[`${part}.${key}`] ?? place,
-    );
+): string {
   return [
-    template.header === null ? '' : filled('header', template.header),
-    filled('body', template.body),
-    template.footer ?? '',
+    header === null ? '' : filledPart('header', header, values),
+    filledPart('body', body, values),
+    footer ?? '',
   ]
     .filter((part) => part !== '')
     .join('\n\n');
 }
 
-function isFile({ kind }: TemplateParameter): boolean {
-  return kind === 'image' || kind === 'video' || kind === 'document';
+function headerFile({ parameters }: MessageTemplate) {
+  for (const parameter of parameters)
+    if (parameter.in === 'header' && isFile(parameter.kind))
+      return { key: placeOf(parameter), kind: parameter.kind };
+  return null;
 }
 
 function refusal(code: string, detail: string): Refusal {

@@ -8,7 +8,11 @@ import type {
   Interactive,
   MediaReference,
 } from '../domain/chat.ts';
-import type { ChosenTemplate, MessageTemplate } from '../domain/message-template.ts';
+import type {
+  ChosenTemplate,
+  MessageTemplate,
+  TemplateLimits,
+} from '../domain/message-template.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -332,6 +336,8 @@ export interface ChatCapability<Settings> {
   ) => Promise<{ readonly name: string } | null>;
   /** All templates of the account. */
   readonly templates?: (call: ProviderCall<Settings>) => AsyncIterable<MessageTemplate>;
+  /** What is taken in a template's places; checked before an answer is queued or set for a time. */
+  readonly templateLimits?: TemplateLimits;
   /** How the number or page stands with the vendor, where that tells; read once a day. @throws ProviderFailure */
   readonly health?: (call: ProviderCall<Settings>) => Promise<AccountHealth>;
   /** How fast it may send, where the vendor says so: messages wait for their turn. */

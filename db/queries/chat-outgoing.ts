@@ -107,15 +107,20 @@ export async function talkOn(
 }
 
 /** Of uploaded files, in the order given. */
-export async function attachmentTypes(tx: Tx, ids: readonly string[]): Promise<string[]> {
+export async function attachmentFacts(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<{ readonly contentType: string; readonly size: number }[]> {
   if (ids.length === 0) return [];
   const rows = await tx
     .selectFrom('attachments')
-    .select(['id', 'content_type'])
+    .select(['id', 'content_type', 'size'])
     .where('id', 'in', [...ids])
     .execute();
-  const types = new Map(rows.map((row) => [row.id, row.content_type]));
-  return ids.flatMap((id) => types.get(id) ?? []);
+  const facts = new Map(
+    rows.map(({ id, content_type: contentType, size }) => [id, { contentType, size }]),
+  );
+  return ids.flatMap((id) => facts.get(id) ?? []);
 }
 
 export function addressed({ name, address }: Party): MailAddress {

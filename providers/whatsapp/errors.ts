@@ -124,6 +124,10 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
   132005: gone('template_values', 'A value is too long for the template.'),
   132007: gone('template_refused', 'The template breaks a policy of WhatsApp’s.'),
   132012: gone('template_values', 'A value has another form than the template wants.'),
+  132018: gone(
+    'template_values',
+    'A value has a line break, a tab or more than four spaces in a row, or doesn’t fit its place in the template.',
+  ),
   132015: gone('template_paused', 'The template is paused for its low quality.'),
   132016: gone(
     'template_disabled',

@@ -1,19 +1,46 @@
 import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { asked, graphRequest, type WhatsAppCall } from './client.ts';
+import type { TemplateLimits } from '../../domain/message-template.ts';
 import type { OutgoingMessage } from '../contract.ts';
 
 export type FileKind = 'image' | 'video' | 'audio' | 'document';
 
 const MEBIBYTE = 1024 * 1024;
+const DOCUMENT_MOST = 100 * MEBIBYTE;
 
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/media */
-const KINDS: readonly { kind: FileKind; types: RegExp; most: number }[] = [
-  { kind: 'image', types: /^image\/(jpeg|png)$/, most: 5 * MEBIBYTE },
-  { kind: 'video', types: /^video\/(mp4|3gpp?)$/, most: 16 * MEBIBYTE },
-  { kind: 'audio', types: /^audio\/(aac|amr|mpeg|mp4|ogg)$/, most: 16 * MEBIBYTE },
-  { kind: 'document', types: /./, most: 100 * MEBIBYTE },
-];
+const KINDS = {
+  image: { types: ['image/jpeg', 'image/png'], most: 5 * MEBIBYTE },
+  video: { types: ['video/mp4', 'video/3gp', 'video/3gpp'], most: 16 * MEBIBYTE },
+  audio: {
+    types: ['audio/aac', 'audio/amr', 'audio/mpeg', 'audio/mp4', 'audio/ogg'],
+    most: 16 * MEBIBYTE,
+  },
+} as const;
+
+/**
+ * Of a template's header, whose kind was fixed when the template was approved. As a document only the types that Meta
+ * names are taken there
+ * (https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/document-messages).
+ */
+export const HEADER_FILES: NonNullable<TemplateLimits['files']> = {
+  image: KINDS.image,
+  video: KINDS.video,
+  document: {
+    types: [
+      'application/pdf',
+      'text/plain',
+      'application/msword',
+      'application/vnd.openxmlformats-officedocument.wordprocessingml.document',
+      'application/vnd.ms-excel',
+      'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+      'application/vnd.ms-powerpoint',
+      'application/vnd.openxmlformats-officedocument.presentationml.presentation',
+    ],
+    most: DOCUMENT_MOST,
+  },
+};
 
 export interface UploadedFile {
   readonly kind: FileKind;
@@ -32,10 +59,12 @@ export function kindOf(
   hasWords: boolean,
 ): FileKind {
   const type = contentType.split(';')[0]!.trim().toLowerCase();
-  const fitting = KINDS.find(
-    ({ kind, types, most }) => types.test(type) && size <= most && !(kind === 'audio' && hasWords),
-  );
-  if (fitting) return fitting.kind;
+  for (const kind of ['image', 'video', 'audio'] as const) {
+    const { types, most } = KINDS[kind];
+    const isOne = (types as readonly string[]).includes(type) && size <= most;
+    if (isOne && !(kind === 'audio' && hasWords)) return kind;
+  }
+  if (size <= DOCUMENT_MOST) return 'document';
   throw new ProviderFailure({
     code: 'whatsapp.file_too_large',
     class: 'give_up',

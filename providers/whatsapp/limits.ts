@@ -1,4 +1,6 @@
 import type { Interactive } from '../../domain/chat.ts';
+import type { TemplateLimits } from '../../domain/message-template.ts';
+import { HEADER_FILES } from './files.ts';
 import { interactiveProblem } from './interactive.ts';
 
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/text-messages */
@@ -11,6 +13,20 @@ export const limits = {
   attachments: 1,
   interactive: ['buttons', 'list'],
 } as const;
+
+/**
+ * https://developers.facebook.com/documentation/business-messaging/whatsapp/reference/whatsapp-business-phone-number/message-api
+ * (a text parameter's length, by what else the template has) and
+ * https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/components (a link's length). What a
+ * value may not hold is said by Meta's refusal 132018 alone: new lines, tabs, more than four spaces in a row.
+ */
+export const templateLimits: TemplateLimits = {
+  header: 60,
+  body: { most: 1024, alone: 32_768 },
+  link: 2000,
+  spaces: 4,
+  files: HEADER_FILES,
+};
 
 /** What WhatsApp wouldn't take beside what `limits` say, in plain words; null where it would. */
 export function unfit(answer: {

@@ -1,7 +1,7 @@
 import { windowMs } from '../chat-settings.ts';
 import type { ChannelProvider } from '../contract.ts';
 import { door } from './door.ts';
-import { limits, unfit } from './limits.ts';
+import { limits, templateLimits, unfit } from './limits.ts';
 import { manifest, type WhatsAppSettings } from './manifest.ts';
 import { fetchMedia } from './media.ts';
 import { checkAddress, markRead } from './people.ts';
@@ -15,5 +15,15 @@ export const whatsapp: ChannelProvider<WhatsAppSettings> = {
   validate,
   door,
   sender: { send },
-  chat: { windowMs, limits, unfit, receipts: true, fetchMedia, markRead, checkAddress, templates },
+  chat: {
+    windowMs,
+    limits,
+    unfit,
+    receipts: true,
+    fetchMedia,
+    markRead,
+    checkAddress,
+    templates,
+    templateLimits,
+  },
 };

@@ -37,7 +37,12 @@ export async function send(
   if (problem !== null) throw refusal('unfit', problem);
   const [attachment] = message.attachments;
   const file =
-    attachment && (await upload(call, attachment, kindOf(attachment, hasWords(message))));
+    attachment &&
+    (await upload(
+      call,
+      attachment,
+      message.chat?.template?.header ?? kindOf(attachment, hasWords(message)),
+    ));
   const json = {
     messaging_product: 'whatsapp',
     recipient_type: 'individual',

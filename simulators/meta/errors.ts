@@ -93,12 +93,14 @@ const KNOWN: Readonly<Record<number, KnownError>> = {
     message: 'Number of parameters does not match the expected number of params',
   },
   132001: { status: 404, message: 'Template name does not exist in the translation' },
+  132005: { status: 400, message: 'Template Hydrated Text Too Long' },
   132012: {
     status: 400,
     message: 'Parameter format does not match format in the created template',
   },
   132015: { status: 400, message: 'Template is paused' },
   132016: { status: 400, message: 'Template is disabled' },
+  132018: { status: 400, message: 'There’s an issue with the parameters in your template' },
   133010: { status: 400, message: 'Account not registered' },
 };
 

@@ -1,7 +1,7 @@
 import type { Refusal } from './errors.ts';
 import { newNodeId } from './ids.ts';
 import type { SimAccount, SimTemplate } from './world.ts';
-import type { TemplateBody } from './whatsapp-sending.ts';
+import type { TemplateBody, TemplateValue } from './whatsapp-sending.ts';
 
 /** As a new account has it, and one of each other kind. */
 export const SAMPLE_TEMPLATES: readonly Omit<SimTemplate, 'id'>[] = [
@@ -122,7 +122,7 @@ export function templateProblem(
   return buttonProblem(found, components);
 }
 
-type Given = readonly { readonly type: string; readonly parameter_name?: string }[];
+type Given = readonly TemplateValue[];
 
 function headerProblem(template: SimTemplate, given: Given): Refusal | null {
   const header = template.components.find(({ type }) => type === 'HEADER');

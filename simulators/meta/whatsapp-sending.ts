@@ -3,6 +3,7 @@ import { withinRate } from './access.ts';
 import { graphError, type Refusal } from './errors.ts';
 import { newWamid } from './ids.ts';
 import type { Reports } from './reports.ts';
+import { templateValueProblem } from './template-values.ts';
 import { templateProblem } from './templates.ts';
 import type { SentChat, SimNumber, World } from './world.ts';
 
@@ -26,8 +27,16 @@ export interface TemplateBody {
     readonly type: string;
     readonly sub_type?: string;
     readonly index?: string | number;
-    readonly parameters?: readonly { readonly type: string; readonly parameter_name?: string }[];
+    readonly parameters?: readonly TemplateValue[];
   }[];
+}
+
+/** `{type: "text", text}`, or a file under its type's name. */
+export interface TemplateValue {
+  readonly type: string;
+  readonly parameter_name?: string;
+  readonly text?: string;
+  readonly [kind: string]: unknown;
 }
 
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/text-messages */
@@ -79,7 +88,13 @@ function problemOf(world: World, number: SimNumber, to: string, body: SendBody):
   const as = world.windowRefusal;
   if (number.unreachable.has(to)) return { code: 131026, as };
   if (body.template) {
-    const refusal = templateProblem(number.account, body.template);
+    const fileOf = (id: string) => {
+      const file = world.media.all.get(id);
+      return file?.owner === number.id ? file : undefined;
+    };
+    const refusal =
+      templateProblem(number.account, body.template) ??
+      templateValueProblem(number.account, body.template, fileOf);
     return refusal && answered(refusal);
   }
   return world.isOpen(number, to) ? null : { code: 131047, as };

@@ -67,6 +67,10 @@ export const TEMPLATES: readonly MessageTemplate[] = [
   template({ name: 'greeting', language: 'en_US', body: 'Hello.' }, []),
   template({ name: 'greeting', language: 'de', body: 'Hallo.' }, []),
   template({ name: 'offer', status: 'rejected', reason: 'INVALID_FORMAT' }, []),
+  {
+    ...template({ name: 'parcel', body: 'Here is your parcel.' }, []),
+    parameters: [{ in: 'header', key: '1', kind: 'image', example: null }],
+  },
 ];
 
 function template(some: Partial<MessageTemplate>, places: readonly string[]): MessageTemplate {

@@ -15,6 +15,11 @@ import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
 
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
 describe('a message set for a time', () => {
   let api: TestApi;
   let client: Client;
@@ -237,6 +242,45 @@ describe('a message set for a time', () => {
         end === 'sent' ? ['sent', 409, 1] : ['cancelled', 200, 0],
       );
     }
+  });
+
+  it('is refused at once for what the vendor takes in no template: of words and of files', async () => {
+    const upload = async (type: string, bytes: Buffer) => {
+      const headers = { 'content-type': type };
+      const { body } = await client.call('POST', '/v1/attachments?filename=file', bytes, headers);
+      return String(body.id);
+    };
+    const refusal = async (template: object) => {
+      const { status, body } = await schedule({ send_at: inMs(HOUR), template });
+      return [status, String(body.type).split(':').at(-1), body.detail];
+    };
+    for (const value of ['Ada\nL.', 'Ada\tL.', 'Ada     L.'])
+      expect(await refusal({ ...TEMPLATE, values: { 1: value, 2: '42' } })).toEqual([
+        422,
+        'template_values',
+        expect.stringMatching(/in body\.1/),
+      ]);
+    const parcel = (id: string) => ({ name: 'parcel', values: { 'header.1': id } });
+    const pdf = await upload(
+      'application/pdf',
+      Buffer.from('%PDF-1.4\n1 0 obj\n<<>>\nendobj\n%%EOF\n'),
+    );
+    expect(await refusal(parcel(pdf))).toEqual([
+      422,
+      'template_file',
+      expect.stringMatching(/shows a picture .* this file is application\/pdf/),
+    ]);
+    const large = await upload('image/png', Buffer.concat([PNG, Buffer.alloc(6 * 1024 * 1024)]));
+    expect(await refusal(parcel(large))).toEqual([
+      422,
+      'template_file',
+      expect.stringMatching(/up to 5 MiB, and this file has 6 MiB/),
+    ]);
+    const fits = await schedule({
+      send_at: inMs(HOUR),
+      template: parcel(await upload('image/png', PNG)),
+    });
+    expect(fits.status).toBe(201);
   });
 
   it('refused when its time comes, it says why', async () => {

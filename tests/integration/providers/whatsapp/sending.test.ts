@@ -246,6 +246,28 @@ describe('a template', () => {
     });
   });
 
+  it('shows its file as what its header is, whatever the bytes are: then WhatsApp says that they don’t fit', async () => {
+    const pdf = {
+      ...template('order_shipped', {
+        'header.1': 'att_1',
+        'body.customer_name': 'Ada',
+        'body.order': '7-1815',
+        'button.0.1': 'x77',
+      }),
+      attachments: [fileOf('application/pdf', 'bill.pdf')],
+    };
+    const asImage = {
+      ...pdf,
+      chat: { ...pdf.chat!, template: { ...pdf.chat!.template!, header: 'image' as const } },
+    };
+    await expect(send(asImage)).rejects.toMatchObject({
+      class: 'give_up',
+      code: 'whatsapp.file_refused',
+    });
+    // As it was queued before templates named their header's kind.
+    await expect(send(pdf)).rejects.toMatchObject({ code: 'whatsapp.template_values' });
+  });
+
   it('without values is sent as it is', async () => {
     await send(template('hello_world', {}));
     expect(sent()[0]).not.toHaveProperty('template.components');
@@ -254,6 +276,10 @@ describe('a template', () => {
   it.each([
     ['nobody_has_it', {}, 'template_unknown'],
     ['ticket_update', { 'body.1': 'Ada' }, 'template_values'],
+    ['ticket_update', { 'body.1': 'Ada\nL.', 'body.2': '#7' }, 'template_values'],
+    ['ticket_update', { 'body.1': 'Ada\tL.', 'body.2': '#7' }, 'template_values'],
+    ['ticket_update', { 'body.1': 'Ada     L.', 'body.2': '#7' }, 'template_values'],
+    ['ticket_update', { 'body.1': 'x'.repeat(32_768), 'body.2': '#7' }, 'template_values'],
   ])('that is wrong (%s) is given up with what is wrong', async (name, values, code) => {
     await expect(send(template(name, values))).rejects.toMatchObject({
       class: 'give_up',
@@ -269,7 +295,7 @@ describe('a refusal', () => {
     [130429, 'too_many_requests', 'wait'],
     [80007, 'too_many_requests', 'wait'],
     [131056, 'pair_limited', 'wait'],
-    [131048, 'spam_limited', 'wait'],
+    [131048, 'messaging_limited', 'wait'],
     [190, 'token_expired', 'reauthenticate'],
     [10, 'permission_missing', 'reauthenticate'],
     [200, 'permission_missing', 'reauthenticate'],
