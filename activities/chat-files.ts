@@ -1,18 +1,22 @@
 import { addAbortSignal } from 'node:stream';
 import { fileTypeFromBuffer } from 'file-type';
 import type { Db } from '../db/connection.ts';
+import { noticingRefusals } from '../db/noticing-refusals.ts';
 import { BlobTooLarge, hashOf, type StoredBlob } from '../db/queries/blobs.ts';
+import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { MissingMedia } from '../db/queries/ingest-item.ts';
 import type { MediaReference } from '../domain/chat.ts';
 import { toldType } from '../domain/file-type.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import { nameAttachment } from '../domain/mail/filenames.ts';
 import type { ParsedAttachment } from '../domain/mail/parse.ts';
+import { standingRefusal } from '../domain/refusal.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
+import { classified } from '../providers/classified.ts';
 import type { ProviderCall } from '../providers/contract.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import { keepBytes, type KeptBytes } from './attachment-bytes.ts';
-import { classified } from './failures.ts';
+import type { Deps } from './deps.ts';
 
 /** A file of a message, with its bytes in memory or where they were put. */
 export interface FetchedFile {
@@ -40,11 +44,32 @@ export interface FileAttempt {
   readonly timeoutMs: number;
 }
 
+/** Fetches one file, unless the vendor refused another a moment ago. @throws ProviderFailure where it can't be had */
+export async function fetchUnlessRefused(
+  deps: Deps,
+  channel: LoadedChannel,
+  provider: ChatProvider,
+  call: ProviderCall<unknown>,
+  media: MediaReference,
+  attempt: FileAttempt,
+): Promise<FetchedFile> {
+  const refusal = standingRefusal(channel, 'file', new Date());
+  if (refusal)
+    throw new ProviderFailure({
+      code: refusal.type,
+      class: 'reauthenticate',
+      message: refusal.detail,
+    });
+  return noticingRefusals(deps, channel, 'file', () =>
+    fetchFile(deps.db, provider, call, media, attempt),
+  );
+}
+
 /**
  * Fetches one file within bounded time and size, and tells its type from its bytes.
  * @throws ProviderFailure where it can't be had; anything else is our own trouble
  */
-export async function fetchFile(
+async function fetchFile(
   db: Db,
   provider: ChatProvider,
   call: ProviderCall<unknown>,
@@ -170,7 +195,7 @@ export function missingAfter(
   const backOff = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10));
   const wait =
     failure.class === 'reauthenticate'
-      ? REAUTHENTICATE_RETRY_MS
+      ? Math.max(REAUTHENTICATE_RETRY_MS, backOff)
       : (failure.retryAfterMs ?? backOff);
   const nextAt = isOver ? null : new Date(Date.now() + wait);
   return { position, reference, attempts: attempt, error, nextAt };

@@ -1,7 +1,5 @@
 import { storedChannelCall } from '../db/channel-call.ts';
-import { inTenant } from '../db/connection.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
-import { conversationsAt } from '../db/queries/conversations.ts';
 import type { ChatFacts, MissingMedia, ParsedSource } from '../db/queries/ingest-item.ts';
 import type { StagedSource } from '../db/queries/staged.ts';
 import type { ChatMessage } from '../domain/chat.ts';
@@ -13,17 +11,17 @@ import type { NormalizedMessage } from '../domain/message.ts';
 import { optOf } from '../domain/opt-out.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
 import type { ProviderCall } from '../providers/contract.ts';
-import { fetchFile, missingAfter, type FetchedFile } from './chat-files.ts';
+import { fetchUnlessRefused, missingAfter, type FetchedFile } from './chat-files.ts';
+import { profileNames } from './chat-profiles.ts';
 import type { Deps } from './deps.ts';
 import { inParallel } from './in-parallel.ts';
 import { withSignsOfLife } from './signs-of-life.ts';
 
-/** Files and profiles of one batch that are fetched at once. */
+/** Files of one batch that are fetched at once. */
 const AT_ONCE = 8;
 /** What one file may take, and all of a batch together: the messages behind them wait no longer. */
 const FILE_MS = 8_000;
 const BATCH_MS = 10_000;
-const PROFILE_MS = 5_000;
 
 /** A chat's staged source as its mapper read it. */
 export interface ReadChat {
@@ -52,11 +50,12 @@ export async function completeChats(
   if (read.length === 0) return [];
   return withSignsOfLife(heartbeat, async (signal) => {
     const call = await storedChannelCall(deps, provider, channel, { signal });
-    const names = await profileNames(deps, channel, provider, call, read);
+    const unnamed = read.flatMap(({ chat: { party } }) => (party.name === '' ? party.address : []));
+    const names = await profileNames(deps, channel, provider, call, unnamed);
     const until = Date.now() + BATCH_MS;
     const parsed = await inParallel(AT_ONCE, read, async ({ source, chat }) => {
       const name = chat.party.name || (names.get(chat.party.address) ?? '');
-      const files = await filesOf(deps, provider, call, chat, until);
+      const files = await filesOf(deps, channel, provider, call, chat, until);
       return complete(provider, call, source, withName(chat, name), files);
     });
     return parsed.toSorted((a, b) => timeOf(a) - timeOf(b));
@@ -74,7 +73,8 @@ interface Files {
 
 /** One message's files, one after the other. */
 async function filesOf(
-  { db }: Deps,
+  deps: Deps,
+  channel: LoadedChannel,
   provider: ChatProvider,
   call: ProviderCall<unknown>,
   { media, message }: ChatMessage,
@@ -91,7 +91,7 @@ async function filesOf(
     }
     const attempt = { position, attempt: 1, timeoutMs: FILE_MS };
     try {
-      fetched.push(await fetchFile(db, provider, call, reference, attempt));
+      fetched.push(await fetchUnlessRefused(deps, channel, provider, call, reference, attempt));
     } catch (error) {
       if (!(error instanceof ProviderFailure)) throw error;
       missing.push(missingAfter(error, reference, attempt));
@@ -175,33 +175,4 @@ function withName(chat: ChatMessage, name: string): ChatMessage {
     party: { ...party, name },
     message: isTheirs ? { ...message, sender: { ...sender, name } } : message,
   };
-}
-
-/** Asked once, as a conversation begins; a vendor that doesn't tell in time is not waited for. */
-async function profileNames(
-  { db, log }: Deps,
-  { facts }: LoadedChannel,
-  { chat: capability }: ChatProvider,
-  call: ProviderCall<unknown>,
-  read: readonly ReadChat[],
-): Promise<Map<string, string>> {
-  const names = new Map<string, string>();
-  const unnamed = [
-    ...new Set(read.flatMap(({ chat: { party } }) => (party.name === '' ? party.address : []))),
-  ];
-  if (!capability.profile || unnamed.length === 0) return names;
-  const known = await inTenant(db, facts.tenantId, (tx) => conversationsAt(tx, facts.id, unnamed));
-  const strangers = unnamed.filter((address) => !known.some((one) => one.address === address));
-  await inParallel(AT_ONCE, strangers, async (address) => {
-    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(PROFILE_MS)]);
-    try {
-      const profile = await capability.profile!({ ...call, signal }, address);
-      if (profile) names.set(address, profile.name);
-    } catch (error) {
-      call.signal.throwIfAborted();
-      const reason = error instanceof ProviderFailure ? error.code : String(error);
-      log.warn({ channel: facts.id, reason }, 'a customer’s profile could not be read');
-    }
-  });
-  return names;
 }

@@ -12,7 +12,7 @@ import {
 import { ProviderFailure } from '../domain/failure.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
 import type { ProviderCall } from '../providers/contract.ts';
-import { fetchFile, missingAfter } from './chat-files.ts';
+import { fetchUnlessRefused, missingAfter } from './chat-files.ts';
 import type { Deps } from './deps.ts';
 import { inParallel } from './in-parallel.ts';
 import { withSignsOfLife } from './signs-of-life.ts';
@@ -40,7 +40,9 @@ export async function fetchMissingFiles(
   const claimed = await claimMedia(deps.db, tenantId, id, AT_ONCE);
   await withSignsOfLife(heartbeat, async (signal) => {
     const call = await storedChannelCall(deps, provider, channel, { signal });
-    const fetching = inParallel(AT_ONCE, claimed, (media) => fetchOne(deps, provider, call, media));
+    const fetching = inParallel(AT_ONCE, claimed, (media) =>
+      fetchOne(deps, channel, provider, call, media),
+    );
     const done = fetching.then(
       () => true,
       () => true,
@@ -53,6 +55,7 @@ export async function fetchMissingFiles(
 
 async function fetchOne(
   deps: Deps,
+  channel: LoadedChannel,
   provider: ChatProvider,
   call: ProviderCall<unknown>,
   media: ClaimedMedia,
@@ -62,7 +65,14 @@ async function fetchOne(
   const { position, attempts: attempt, reference } = media;
   try {
     const given = { position, attempt, timeoutMs: FILE_MS };
-    const { file, content, note } = await fetchFile(deps.db, provider, call, reference, given);
+    const { file, content, note } = await fetchUnlessRefused(
+      deps,
+      channel,
+      provider,
+      call,
+      reference,
+      given,
+    );
     await storeFile(deps.db, pending, media, file, content, note);
   } catch (error) {
     if (!(error instanceof ProviderFailure)) throw error;

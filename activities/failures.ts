@@ -1,8 +1,7 @@
 import { ApplicationFailure, ApplicationFailureCategory } from '@temporalio/common';
-import { ZodError } from 'zod';
 import { assertNever } from '../domain/assert-never.ts';
-import { ProviderFailure } from '../domain/failure.ts';
-import { TargetRefused } from '../security/ssrf-guard.ts';
+import type { ProviderFailure } from '../domain/failure.ts';
+import { classified } from '../providers/classified.ts';
 
 export interface FailureOptions {
   /**
@@ -34,28 +33,6 @@ export async function providerErrors<T>(
 export function asActivityError(error: unknown, options: FailureOptions = {}): unknown {
   const known = classified(error);
   return known ? asApplicationFailure(known, options) : error;
-}
-
-/** What an error says of itself, in the form of a provider's failure; null where it is none of those. */
-export function classified(error: unknown): ProviderFailure | null {
-  if (error instanceof ProviderFailure) return error;
-  if (error instanceof TargetRefused)
-    return new ProviderFailure(
-      { code: 'target.refused', class: 'give_up', message: error.message },
-      { cause: error },
-    );
-  if (error instanceof ZodError) {
-    const fields = error.issues.map((issue) => issue.path.join('.')).join(', ');
-    return new ProviderFailure(
-      {
-        code: 'settings.invalid',
-        class: 'reauthenticate',
-        message: `The channel's stored settings no longer fit its provider (${fields}); save them anew.`,
-      },
-      { cause: error },
-    );
-  }
-  return null;
 }
 
 function asApplicationFailure(

@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { noticingRefusals } from '../db/noticing-refusals.ts';
 import { endWatch, keepWatch, noteRenewal } from '../db/queries/channel-watch.ts';
 import { loadChannelOrRemains, type LoadedChannel } from '../db/queries/channels.ts';
 import type { TenantId } from '../domain/ids.ts';
@@ -29,7 +30,11 @@ export function createMailboxWatchActivities(
         if (!renew) return null;
         await noteRenewal(deps.db, channel.facts);
         const call = await callOf(deps, provider, channel);
-        const watch = await measuredCall(channel.provider, 'renew', () => renew(call));
+        const ask = () => measuredCall(channel.provider, 'renew', () => renew(call));
+        // A mailbox whose push is refused is looked into; a door is shut then.
+        const watch = provider.mailbox
+          ? await ask()
+          : await noticingRefusals(deps, channel, 'renew', ask);
         if (watch === null) {
           // One that was made before the settings wanted none.
           if (channel.watchRenewedAt !== null) await release?.(call);

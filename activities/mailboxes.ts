@@ -18,6 +18,7 @@ import {
   type Staged,
 } from '../db/queries/sources.ts';
 import type { ChannelId, SourceId, TenantId } from '../domain/ids.ts';
+import { ASK_AGAIN_MS, worstRefusal } from '../domain/refusal.ts';
 import type {
   ChannelProvider,
   FetchedBatch,
@@ -37,6 +38,7 @@ import type {
 } from '../workflows/contracts/mailbox-activities.ts';
 import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
+import { refusalsNow } from './channel-trials.ts';
 import { fetchMissingFiles } from './chat-media.ts';
 import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
@@ -122,18 +124,25 @@ export function createMailboxSyncActivities(
 /** What lies here staged, what is still to be fetched, then the mailbox itself. */
 async function syncChannel(
   deps: Deps,
-  channel: LoadedChannel,
+  loaded: LoadedChannel,
   options: ProviderOptions,
 ): ReturnType<MailboxSyncActivities['syncMailbox']> {
-  const provider = providerOf(channel, options);
-  const ingest = () => ingestStaged(deps, channel, heartbeat, options.findProvider);
+  const provider = providerOf(loaded, options);
+  const ingest = () => ingestStaged(deps, loaded, heartbeat, options.findProvider);
   let received = await ingest();
+  const refusals = await refusalsNow(deps, loaded, provider, heartbeat);
+  const channel = { ...loaded, refusals };
   const again = isChat(provider)
     ? await fetchMissingFiles(deps, channel, provider, heartbeat, async () => {
         received += await ingest();
       })
     : null;
-  const later = again === null ? {} : { againSeconds: again };
+  const told = worstRefusal(refusals);
+  const soonest = Math.min(again ?? Infinity, told ? ASK_AGAIN_MS / 1000 : Infinity);
+  const later = {
+    ...(soonest !== Infinity && { againSeconds: soonest }),
+    ...(told && { refusal: told }),
+  };
   const ready = () => callOf(deps, provider, channel);
   await refreshTemplates(deps, channel, provider, ready);
   await refreshHealth(deps, channel, provider, ready);

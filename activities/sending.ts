@@ -3,6 +3,7 @@ import { Context } from '@temporalio/activity';
 import { storedChannelCall } from '../db/channel-call.ts';
 import { inTenant } from '../db/connection.ts';
 import { markAnswered } from '../db/mark-read.ts';
+import { noticingRefusals } from '../db/noticing-refusals.ts';
 import { readBlob } from '../db/queries/blobs.ts';
 import { loadChannel, type LoadedChannel } from '../db/queries/channels.ts';
 import { customerTurn } from '../db/queries/customer-turns.ts';
@@ -29,16 +30,18 @@ import type {
   ProviderCall,
   SendReceipt,
 } from '../providers/contract.ts';
+import { classified } from '../providers/classified.ts';
 import { findProvider } from '../providers/registry.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
 import { stillAllowed, type ChatSpecific } from '../db/chat-draft.ts';
 import type { Deps } from './deps.ts';
-import { classified, providerErrors } from './failures.ts';
+import { providerErrors } from './failures.ts';
+import { heldFor, holdOn } from './held-sends.ts';
 
-/** Refused credentials may be put right while the answer waits. */
-const REAUTHENTICATE_AFTER_MS = 10 * 60 * 1000;
+/** While nobody is asked, because the channel rests or was refused: soon after that is mended, the answer goes out. */
+const HELD_AGAIN_MS = 60_000;
 /** Where it is unknown whether it went out: time for it to show in the Sent folder. */
 const DOUBT_DELAY_MS = 15_000;
 const SIGN_OF_LIFE_MS = 10_000;
@@ -50,6 +53,8 @@ export interface ProviderOptions {
   readonly findProvider?: (name: string) => ChannelProvider | undefined;
   /** How long a vendor's first report is waited for, in milliseconds. */
   readonly receiptWithinMs?: number;
+  /** How soon an answer that is held back looks whether it may go, in milliseconds. */
+  readonly heldAgainMs?: number;
 }
 
 /** Hands answers to the outside. On every provider's own queue. */
@@ -59,11 +64,12 @@ export function createSendingActivities(
 ): SendingActivities {
   const find = options.findProvider ?? findProvider;
   const receiptWithinMs = options.receiptWithinMs ?? RECEIPT_WITHIN_MS;
-  const room: Room = { deps, find, receiptWithinMs };
+  const heldAgainMs = options.heldAgainMs ?? HELD_AGAIN_MS;
+  const room: Room = { deps, find, receiptWithinMs, heldAgainMs };
   return {
     async sendMessage({ tenantId, messageId }) {
       return providerErrors(() => send(room, tenantId as TenantId, messageId), {
-        reauthenticateAfterMs: REAUTHENTICATE_AFTER_MS,
+        reauthenticateAfterMs: heldAgainMs,
       });
     },
   };
@@ -73,6 +79,7 @@ interface Room {
   readonly deps: Deps;
   readonly find: (name: string) => ChannelProvider | undefined;
   readonly receiptWithinMs: number;
+  readonly heldAgainMs: number;
 }
 
 type Outcome = Awaited<ReturnType<SendingActivities['sendMessage']>>;
@@ -93,7 +100,7 @@ async function send(room: Room, tenantId: TenantId, messageId: string): Promise<
 }
 
 async function sendClaimed(
-  { deps, find, receiptWithinMs }: Room,
+  { deps, find, receiptWithinMs, heldAgainMs }: Room,
   tenantId: TenantId,
   claim: SendClaim,
 ): Promise<Outcome> {
@@ -106,18 +113,25 @@ async function sendClaimed(
     if (known) return await end(deps, tenantId, claim, sent(known));
     const channel = await channelOf(deps, tenantId, claim);
     const provider = find(channel.provider);
-    const call = await callOf(deps, provider, channel, alive);
-    if (claim.inDoubt) {
-      const ended = await askAfter(deps, tenantId, claim, provider!, call, sent);
-      if (ended) return ended;
-    }
-    const receipt = await measuredCall(channel.provider, 'send', () =>
-      transmit(deps, tenantId, claim, provider!, call),
-    );
-    alive.keep(receipt);
-    const ended = await end(deps, tenantId, claim, sent(receipt));
-    if (claim.message.kind === 'message') await showRead(deps, provider!, call, claim);
-    return ended;
+    return await noticingRefusals(deps, channel, 'send', async () => {
+      const call = await callOf(deps, provider, channel, alive);
+      if (claim.inDoubt) {
+        const ended = await askAfter(deps, tenantId, claim, provider!, call, sent);
+        if (ended) return ended;
+      }
+      const hold = holdOn(channel, new Date());
+      if (hold) {
+        await setSendPhase(deps.db, tenantId, holdOf(claim), 'claimed', hold);
+        throw heldFor(hold, heldAgainMs);
+      }
+      const receipt = await measuredCall(channel.provider, 'send', () =>
+        transmit(deps, tenantId, claim, provider!, call),
+      );
+      alive.keep(receipt);
+      const ended = await end(deps, tenantId, claim, sent(receipt));
+      if (claim.message.kind === 'message') await showRead(deps, provider!, channel, call, claim);
+      return ended;
+    });
   } finally {
     alive.stop();
   }
@@ -125,18 +139,20 @@ async function sendClaimed(
 
 /** Whoever was answered is shown that it was read; where that fails, the answer stands all the same. */
 async function showRead(
-  { db, log }: Deps,
+  deps: Deps,
   provider: ChannelProvider,
+  channel: LoadedChannel,
   call: ProviderCall<unknown>,
   { message }: SendClaim,
 ): Promise<void> {
   const [to] = (message.body as unknown as Message).to; // writtenMessage made it
   if (!provider.chat || !to) return;
   try {
-    await markAnswered(db, provider, call, to.address);
+    await markAnswered(deps, provider, { channel, call }, to.address);
   } catch (error) {
     const code = classified(error)?.code ?? String(error);
-    log.warn({ channel: message.channel_id, code }, 'a customer could not be shown what was read');
+    const { channel_id: id } = message;
+    deps.log.warn({ channel: id, code }, 'a customer could not be shown what was read');
   }
 }
 

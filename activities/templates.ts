@@ -1,25 +1,29 @@
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import { claimTemplates, storeTemplates } from '../db/queries/message-templates.ts';
+import { noticingRefusals } from '../db/noticing-refusals.ts';
 import { allTemplates } from '../providers/chat-templates.ts';
+import { classified } from '../providers/classified.ts';
 import type { ChannelProvider, ProviderCall } from '../providers/contract.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import type { Deps } from './deps.ts';
-import { classified } from './failures.ts';
 
 /**
  * Once a day, a channel's templates are read from its account. A failure leaves those that are there and is tried again
  * after an hour; refused credentials are the channel's own trouble. @throws ProviderFailure
  */
 export async function refreshTemplates(
-  deps: Pick<Deps, 'db' | 'log'>,
-  { facts, provider: name }: LoadedChannel,
+  deps: Pick<Deps, 'db' | 'log' | 'relay'>,
+  channel: LoadedChannel,
   { chat }: ChannelProvider,
   call: () => Promise<ProviderCall<unknown>>,
 ): Promise<void> {
+  const { facts, provider: name } = channel;
   if (!chat?.templates || !(await claimTemplates(deps.db, facts))) return;
   try {
-    const ready = await call();
-    const templates = await measuredCall(name, 'templates', () => allTemplates(chat, ready));
+    const templates = await noticingRefusals(deps, channel, 'templates', async () => {
+      const ready = await call();
+      return measuredCall(name, 'templates', () => allTemplates(chat, ready));
+    });
     await storeTemplates(deps.db, facts, templates, new Date());
   } catch (error) {
     const failure = classified(error);

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { Refusals } from '../domain/refusal.ts';
 import type { AccountHealth } from '../domain/account-health.ts';
 import type { Refusals } from '../domain/refusal.ts';
 
@@ -312,6 +313,8 @@ export interface Database {
     opted_out_at: MaybeTime;
     /** When the customer last asked for silence or took it back. */
     opted_at: MaybeTime;
+    /** When the vendor was last asked for the customer's name; null where it never was. */
+    profile_asked_at: MaybeTime;
     /** How far what was sent is ahead of the customer's pace. */
     paced_until: MaybeTime;
     /** When the vendor was last asked for the customer's name; null where it never was. */

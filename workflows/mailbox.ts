@@ -22,6 +22,7 @@ import type {
   MailboxSyncActivities,
   MailboxWaitActivities,
   MailboxWatchActivities,
+  Synced,
 } from './contracts/mailbox-activities.ts';
 import {
   CHANGED_SIGNAL,
@@ -114,9 +115,11 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       nudged = false;
       const { pushes } = push;
       let again = Infinity;
+      let refused: Synced['refusal'];
       try {
         const synced = await syncMailbox(ref);
         again = (synced.againSeconds ?? Infinity) * 1000;
+        refused = synced.refusal;
         failures = 0;
         if (swept) push.swept(synced, pushes);
       } catch (error) {
@@ -131,10 +134,10 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       const isTold = push.isReliable();
       const waits = (plan.canWait || plan.polls === true) && !isTold;
       const seconds = isTold ? PUSH_SWEEP_SECONDS : plan.canWait ? WAIT_SECONDS : plan.sweepSeconds;
-      const refusal = plan.isRead ? null : push.refusal;
+      const refusal = refused ?? (plan.isRead ? null : push.refusal);
       await report({
         state: refusal ? 'needs_attention' : 'watching',
-        detail: plan.isRead ? push.detail() : push.doorDetail(),
+        detail: refused?.detail ?? (plan.isRead ? push.detail() : push.doorDetail()),
         error: refusal,
         nextSweepAt: plan.isRead ? inSeconds(seconds) : null,
       });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { storedChannelCall } from '../../db/channel-call.ts';
+import { noticingRefusals } from '../../db/noticing-refusals.ts';
 import { openChannel } from '../../db/queries/channels.ts';
 import { listTemplates, storeTemplates } from '../../db/queries/message-templates.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
@@ -114,8 +115,10 @@ async function readNow(
   const provider = providerNamed(channel.provider);
   const signal = AbortSignal.timeout(SYNC_WITHIN_MS);
   try {
-    const call = await storedChannelCall(deps, provider, channel, { signal });
-    return await allTemplates(provider.chat!, call);
+    return await noticingRefusals(deps, channel, 'templates', async () => {
+      const call = await storedChannelCall(deps, provider, channel, { signal });
+      return allTemplates(provider.chat!, call);
+    });
   } catch (error) {
     if (!(error instanceof ProviderFailure) && !signal.aborted) throw error;
     const why =

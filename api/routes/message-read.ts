@@ -52,7 +52,7 @@ async function mark(
   const signal = AbortSignal.any([caller, AbortSignal.timeout(WITHIN_MS)]);
   const call = await storedChannelCall(deps, provider, channel, { signal });
   try {
-    await markRead(deps.db, provider, call, message);
+    await markRead(deps, provider, { channel, call }, message);
   } catch (error) {
     if (!(error instanceof ProviderFailure) && !signal.aborted) throw error;
     const why =

@@ -43,6 +43,46 @@ export async function conversationsAt(
   return rows.map(asConversation);
 }
 
+/**
+ * Whose name is to be asked for: of people who never wrote here, and of those who are still nameless a day after it was
+ * asked for. These are noted as asked.
+ */
+export async function namesToAskFor(
+  tx: Tx,
+  channelId: string,
+  addresses: readonly string[],
+): Promise<string[]> {
+  const { rows } = await sql<{ address: string; isKnown: boolean; isDue: boolean }>`
+    select a.address, c.address is not null as "isKnown",
+           coalesce(k.name, '') = ''
+             and coalesce(c.profile_asked_at, '-infinity') < now() - interval '1 day' as "isDue"
+      from unnest(${[...new Set(addresses)]}::text[]) a(address)
+      left join conversations c on c.channel_id = ${channelId} and c.address = a.address
+      left join contacts k on k.id = c.contact_id`.execute(tx);
+  const due = rows.filter(({ isKnown, isDue }) => isKnown && isDue).map(({ address }) => address);
+  if (due.length > 0)
+    await tx
+      .updateTable('conversations')
+      .set({ profile_asked_at: sql<Date>`now()` })
+      .where('channel_id', '=', channelId)
+      .where(sql<boolean>`address = any(${due})`)
+      .execute();
+  return [...rows.filter(({ isKnown }) => !isKnown).map(({ address }) => address), ...due];
+}
+
+/** Gives a nameless person a name that was told later. */
+export async function nameParty(
+  tx: Tx,
+  channelId: string,
+  address: string,
+  name: string,
+): Promise<void> {
+  await sql`
+    update contacts k set name = ${name} from conversations c
+     where c.channel_id = ${channelId} and c.address = ${address} and k.id = c.contact_id
+       and coalesce(k.name, '') = ''`.execute(tx);
+}
+
 /** A contact's conversations, the one last heard of first; of one channel where it is given. */
 export async function conversationsOf(
   tx: Tx,

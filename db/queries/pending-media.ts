@@ -84,6 +84,20 @@ export async function claimMedia(
   });
 }
 
+/** Files that did not come for this reason, those given up too, are due anew: it is mended. */
+export async function releaseMissingMedia(
+  tx: Tx,
+  channelId: ChannelId,
+  code: string,
+): Promise<void> {
+  await tx
+    .updateTable('pending_media')
+    .set({ next_at: sql<Date>`now()`, given_up: false, attempts: 0 })
+    .where('channel_id', '=', channelId)
+    .where(sql<boolean>`error->>'code' = ${code}`)
+    .execute();
+}
+
 /** Puts a file that came later to its message; the event says so. */
 export async function storeFile(
   db: Db,

@@ -33,6 +33,8 @@ export interface Synced {
   readonly oldestAt?: string;
   /** There is more to do by then: a chat's file that could not be fetched. */
   readonly againSeconds?: number;
+  /** What the vendor refuses, though it was fetched: answers, a chat's files. Only an admin can put it right. */
+  readonly refusal?: { readonly type: string; readonly detail: string };
 }
 
 export interface MailboxStateReport {

@@ -25,7 +25,10 @@ function said(id: string, minute: number) {
 }
 
 const { signal } = new AbortController();
-const call = () => storedChannelCall(world.deps, world.pigeon.provider, world.channel, { signal });
+const place = async () => ({
+  channel: world.channel,
+  call: await storedChannelCall(world.deps, world.pigeon.provider, world.channel, { signal }),
+});
 const statuses = async () =>
   (await world.rows('messages'))
     .toSorted((a, b) => a.timestamp.getTime() - b.timestamp.getTime())
@@ -34,13 +37,14 @@ const statuses = async () =>
 test('who has read a message has read those before it', async () => {
   const second = (await world.rows('messages')).find((row) => row.provider_message_id === 'mid.2')!;
   const message = (await findReadable(db, world.tenantId, second.id))!;
-  await markRead(db, world.pigeon.provider, await call(), message);
+  await markRead(world.deps, world.pigeon.provider, await place(), message);
   expect(world.pigeon.asked).toEqual(['read mid.2']);
   expect(await statuses()).toEqual(['read', 'read', 'received']);
 });
 
 test('an answer marks all, and tells the vendor once', async () => {
-  for (let i = 0; i < 2; i++) await markAnswered(db, world.pigeon.provider, await call(), ADA);
+  for (let i = 0; i < 2; i++)
+    await markAnswered(world.deps, world.pigeon.provider, await place(), ADA);
   expect(world.pigeon.asked).toEqual(['read mid.3']);
   expect(await statuses()).toEqual(['read', 'read', 'read']);
 });
