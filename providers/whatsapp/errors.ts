@@ -47,11 +47,16 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
     'The number has sent more messages a second than WhatsApp lets it.',
     10_000,
   ),
-  131048: wait(
-    'spam_limited',
-    'WhatsApp holds the number back, because many of its messages were blocked or called spam: see its quality in WhatsApp Manager.',
-    60 * MINUTE_MS,
-  ),
+  // No other code is documented for a portfolio that has written to as many customers as it may; answers to whoever wrote
+  // go on, so that only this message waits.
+  131048: {
+    ...wait(
+      'messaging_limited',
+      'WhatsApp holds the message back: the number has written first to as many customers as it may within 24 hours, or too many blocked it or called it spam. See its messaging limit and its quality in WhatsApp Manager; answers within a conversation’s window still go out.',
+      60 * MINUTE_MS,
+    ),
+    isOfOne: true,
+  },
   131056: {
     ...wait(
       'pair_limited',

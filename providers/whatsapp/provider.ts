@@ -1,6 +1,7 @@
 import { windowMs } from '../chat-settings.ts';
 import type { ChannelProvider } from '../contract.ts';
 import { door } from './door.ts';
+import { health, pace } from './health.ts';
 import { limits, templateLimits, unfit } from './limits.ts';
 import { manifest, type WhatsAppSettings } from './manifest.ts';
 import { fetchMedia } from './media.ts';
@@ -25,5 +26,7 @@ export const whatsapp: ChannelProvider<WhatsAppSettings> = {
     checkAddress,
     templates,
     templateLimits,
+    health,
+    pace,
   },
 };

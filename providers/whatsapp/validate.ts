@@ -2,24 +2,10 @@ import { z } from 'zod';
 import { ProviderFailure } from '../../domain/failure.ts';
 import type { ValidationProblem, ValidationReport } from '../contract.ts';
 import { asked, graphRequest, type WhatsAppCall } from './client.ts';
+import { factsOf, healthOf, readNumber } from './health.ts';
 import { manifest } from './manifest.ts';
 
 const text = z.string().optional().catch(undefined);
-
-const PhoneNumber = z.looseObject({
-  id: z.string(),
-  display_phone_number: text,
-  verified_name: text,
-  quality_rating: text,
-  name_status: text,
-  code_verification_status: text,
-  status: text,
-  throughput: z.looseObject({ level: text }).optional().catch(undefined),
-});
-type PhoneNumber = z.infer<typeof PhoneNumber>;
-
-const FIELDS =
-  'id,display_phone_number,verified_name,quality_rating,name_status,code_verification_status,status,throughput';
 
 const Ids = z.looseObject({
   data: z.array(z.looseObject({ id: z.string() })),
@@ -44,11 +30,9 @@ export async function validate(call: WhatsAppCall): Promise<ValidationReport> {
   };
   const { phone_number_id: numberId, business_account_id: account } = call.settings;
   await trial('whatsapp_business_messaging', '/settings/phone_number_id', async () => {
-    const query = { fields: FIELDS };
-    const request = await graphRequest(call, 'GET', `/${numberId}`, { query });
-    const number = await asked(call, request, PhoneNumber);
+    const number = await readNumber(call);
     facts.push(factsOf(number));
-    warnings.push(...numberWarnings(number));
+    warnings.push(...healthOf(number).warnings);
   });
   if (account !== undefined && problems.length === 0)
     await trial('whatsapp_business_management', '/settings/business_account_id', async () => {
@@ -94,47 +78,4 @@ function problemOf(
   return kind === 'give_up'
     ? { step: 'settings', detail: message, pointer }
     : { step: 'host', detail: message };
-}
-
-const THROUGHPUT: Readonly<Record<string, string>> = {
-  STANDARD: '80 messages a second',
-  HIGH: '1,000 messages a second',
-};
-
-/** https://developers.facebook.com/documentation/business-messaging/whatsapp/business-phone-numbers/phone-numbers */
-function factsOf(number: PhoneNumber): string {
-  const level = number.throughput?.level ?? '';
-  const parts = [
-    number.verified_name,
-    number.quality_rating && `quality ${number.quality_rating}`,
-    level !== '' && `throughput ${level}${THROUGHPUT[level] ? ` (${THROUGHPUT[level]})` : ''}`,
-  ].filter(Boolean);
-  return `${number.display_phone_number ?? number.id}: ${parts.join(', ')}`;
-}
-
-/** What an admin should know of a number that works. */
-function numberWarnings(number: PhoneNumber): string[] {
-  const shown = number.display_phone_number ?? number.id;
-  const quality = number.quality_rating;
-  const level = number.throughput?.level;
-  const off: [boolean, string][] = [
-    [
-      quality === 'YELLOW' || quality === 'RED',
-      `${shown} has the quality rating ${quality}: customers block it or call it spam, and WhatsApp may limit how much it sends.`,
-    ],
-    [
-      number.status !== undefined && !['CONNECTED', 'UNKNOWN'].includes(number.status),
-      `${shown} has the status ${number.status} at WhatsApp: see WhatsApp Manager.`,
-    ],
-    [
-      ['DECLINED', 'EXPIRED'].includes(number.name_status ?? ''),
-      `The display name of ${shown} (${number.verified_name}) is ${number.name_status?.toLowerCase()} at WhatsApp.`,
-    ],
-    [
-      ['EXPIRED', 'NOT_VERIFIED', 'UNVERIFIED'].includes(number.code_verification_status ?? ''),
-      `${shown} is not verified at WhatsApp (${number.code_verification_status}).`,
-    ],
-    [level === 'NOT_APPLICABLE', `WhatsApp gives ${shown} no throughput: it can’t send yet.`],
-  ];
-  return off.flatMap(([is, words]) => (is ? [words] : []));
 }

@@ -68,11 +68,11 @@ export function noSuchNode(response: Response, method: string, id: string): void
   });
 }
 
-/** Whether fewer than `perSecond` were sent within the last second; counts this one where it is so. */
-export function withinRate(line: SimLine): boolean {
+/** Whether fewer than so many were sent within the last second; counts this one where it is so. */
+export function withinRate(line: SimLine, most: number | null = line.perSecond): boolean {
   const now = Date.now();
   while (line.sentAt.length > 0 && line.sentAt[0]! <= now - 1000) line.sentAt.shift();
-  if (line.perSecond !== null && line.sentAt.length >= line.perSecond) return false;
+  if (most !== null && line.sentAt.length >= most) return false;
   line.sentAt.push(now);
   return true;
 }

@@ -101,3 +101,18 @@ it('turns the clock, refuses, and lets a token expire', async () => {
   await control('/tokens', { state: 'expired' });
   expect(await send()).toMatchObject({ status: 401, body: { error: { code: 190 } } });
 });
+
+it('makes a number worse or slower', async () => {
+  await connect();
+  await control('/messages', { ...FROM, text: 'Hello' });
+  const worse = { quality_rating: 'RED', messaging_limit: 'TIER_250', status: 'FLAGGED' };
+  expect(await control('/number', { ...worse, per_second: 1 })).toMatchObject({ status: 204 });
+  expect(number).toMatchObject({ qualityRating: 'RED', tier: 'TIER_250', status: 'FLAGGED' });
+  expect((await send()).status).toBe(200);
+  expect(await send()).toMatchObject({ status: 400, body: { error: { code: 130429 } } });
+  await control('/number', { per_second: null, pair: { every_ms: 6000, burst: 2 } });
+  expect((await send()).status).toBe(200);
+  expect(await send()).toMatchObject({ status: 400, body: { error: { code: 131056 } } });
+  expect(await control('/number', { quality_rating: 'BLUE' })).toMatchObject({ status: 400 });
+  expect(await control('/number', { of: meta.page().id })).toMatchObject({ status: 404 });
+});

@@ -52,13 +52,31 @@ const token = z.strictObject({
   of: z.string().optional(),
   state: z.enum(['good', 'expired', 'revoked']),
 });
+const number = z.strictObject({
+  of: z.string().optional(),
+  quality_rating: z.enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN']).optional(),
+  status: z.string().optional(),
+  name_status: z.string().optional(),
+  messaging_limit: z
+    .string()
+    .regex(/^TIER_/)
+    .optional(),
+  throughput: z.enum(['STANDARD', 'HIGH', 'NOT_APPLICABLE']).optional(),
+  on_business_app: z.boolean().optional(),
+  per_second: z.int().positive().nullable().optional(),
+  pair: z
+    .strictObject({ every_ms: z.int().positive(), burst: z.int().positive() })
+    .nullable()
+    .optional(),
+});
 const door = z.strictObject({ url: z.url() });
 
 /**
  * Under `/_control`: `POST /connect` {url} · `POST /messages` {from, text?, file?, quotes?, name?, to?, raw?} ·
  * `GET /sent` · `POST /reports` {id, kind} · `POST /clock` {advance_seconds?, window_seconds?, media_link_seconds?} ·
  * `POST /behaviour` {duplicates?, disorder?, gather_ms?, sent_ms?, delivered_ms?, read_ms?} ·
- * `POST /refusals` {code, subcode?, message?, as?} · `POST /tokens` {state} · `GET /calls`
+ * `POST /refusals` {code, subcode?, message?, as?} · `POST /tokens` {state} · `GET /calls` ·
+ * `POST /number` {quality_rating?, status?, name_status?, messaging_limit?, throughput?, on_business_app?, per_second?, pair?}
  */
 export function metaControls(control: Router, meta: () => MetaSimulator): void {
   control.post('/connect', async (request, response) => {
@@ -126,6 +144,18 @@ export function metaControls(control: Router, meta: () => MetaSimulator): void {
     const line = given && lineOf(meta(), given.of, response);
     if (!given || !line) return;
     line.token.state = given.state;
+    response.status(204).end();
+  });
+  control.post('/number', (request, response) => {
+    const given = asked(number, request, response);
+    const line = given && lineOf(meta(), given.of, response);
+    if (!given || !line) return;
+    if (line.kind !== 'number')
+      return void response.status(404).json({ error: `${line.id} is no number.` });
+    const { quality_rating: qualityRating, messaging_limit: tier, pair, ...more } = given;
+    const { status, throughput, name_status: nameStatus, per_second: perSecond } = more;
+    const paced = pair && { everyMs: pair.every_ms, burst: pair.burst };
+    Object.assign(line, known({ qualityRating, status, throughput, tier, nameStatus, perSecond, pair: paced, onBusinessApp: more.on_business_app })); // prettier-ignore
     response.status(204).end();
   });
   control.get('/calls', (_request, response) => {

@@ -259,8 +259,10 @@ describe('WhatsApp', () => {
     expect(errorOf(await send())).toEqual([200, undefined]);
     expect(errorOf(await send())).toEqual([400, 130429]);
     number.perSecond = null;
-    number.perPair = 1;
+    number.pair = { everyMs: 6000, burst: 1 };
     expect(errorOf(await send())).toEqual([400, 131056]);
+    meta.world.advance(6000);
+    expect(errorOf(await send())).toEqual([200, undefined]);
     expect(errorOf(await ask(number, 'POST', '/12345/messages', { recipient: { id: '1' }, message: { text: 'x' } }))).toEqual([400, 100, 33]); // prettier-ignore
     number.token.state = 'expired';
     expect(errorOf(await look())).toEqual([401, 190, 463]);

@@ -1,7 +1,7 @@
 import type { Request, Response } from 'express';
-import { withinRate } from './access.ts';
 import { graphError, type Refusal } from './errors.ts';
 import { newWamid } from './ids.ts';
+import { countSent, limitProblem } from './number-limits.ts';
 import type { Reports } from './reports.ts';
 import { templateValueProblem } from './template-values.ts';
 import { templateProblem } from './templates.ts';
@@ -58,6 +58,7 @@ export async function sendWhatsApp(
   if (wrong?.as === 'answer') return graphError(response, wrong);
   const sent: SentChat = { id: newWamid(), at: new Date(world.now()), to, body, statuses: [] };
   number.sent.push(sent);
+  countSent(world, number, to, body);
   response.json({
     messaging_product: 'whatsapp',
     contacts: [{ input: body.to, wa_id: to }],
@@ -80,8 +81,8 @@ const answered = (refusal: Refusal): Wrong => ({ ...refusal, as: 'answer' });
 function problemOf(world: World, number: SimNumber, to: string, body: SendBody): Wrong | null {
   const planned = number.refusals.shift();
   if (planned) return planned;
-  if (!withinRate(number)) return answered({ code: 130429 });
-  if (isPairBusy(world, number, to)) return answered({ code: 131056 });
+  const limited = limitProblem(world, number, to, body);
+  if (limited) return answered(limited);
   if (to === number.display.replace(/\D/g, '')) return answered({ code: 131021 });
   const unfit = contentProblem(world, number, body);
   if (unfit) return answered(unfit);
@@ -98,12 +99,6 @@ function problemOf(world: World, number: SimNumber, to: string, body: SendBody):
     return refusal && answered(refusal);
   }
   return world.isOpen(number, to) ? null : { code: 131047, as };
-}
-
-function isPairBusy(world: World, { perPair, sent }: SimNumber, to: string): boolean {
-  if (perPair === null) return false;
-  const since = world.now() - 6000;
-  return sent.filter((one) => one.to === to && one.at.getTime() > since).length >= perPair;
 }
 
 function contentProblem(world: World, number: SimNumber, body: SendBody): Refusal | null {

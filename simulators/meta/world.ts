@@ -51,6 +51,8 @@ export interface SimAccount {
   subscribed: boolean;
   /** Where its webhooks go in place of the app's address. */
   overrideUrl: string | null;
+  /** Whom its numbers wrote to outside a window, by address: when last; of all its portfolio, played as of one account. */
+  readonly wroteFirst: Map<string, number>;
 }
 
 /** What a number or a page sent, and what became of it. */
@@ -77,7 +79,7 @@ export interface SimLine {
   readonly wroteAt: Map<string, number>;
   /** What the next sends are refused with, oldest first. */
   readonly refusals: (Refusal & { readonly as: 'answer' | 'status' })[];
-  /** At most so many sends a second; null: any. */
+  /** At most so many sends a second; null: of a number as its throughput says, of a page any. */
   perSecond: number | null;
   readonly sentAt: number[];
 }
@@ -89,12 +91,19 @@ export interface SimNumber extends SimLine {
   readonly display: string;
   readonly verifiedName: string;
   qualityRating: 'GREEN' | 'YELLOW' | 'RED' | 'UNKNOWN';
-  throughput: 'STANDARD' | 'HIGH';
+  throughput: 'STANDARD' | 'HIGH' | 'NOT_APPLICABLE';
+  /** Of the portfolio: `TIER_250`. */
   tier: string;
+  status: string;
+  nameStatus: string;
+  /** It is used in the WhatsApp Business app, too. */
+  onBusinessApp: boolean;
   /** Numbers that WhatsApp can't reach. */
   readonly unreachable: Set<string>;
-  /** At most so many messages to one customer within six seconds; null: any. */
-  perPair: number | null;
+  /** One message to one customer in so long, of which so many may come at once; null: any. */
+  pair: { readonly everyMs: number; readonly burst: number } | null;
+  /** By customer: until when what was sent is made up for. */
+  readonly pairs: Map<string, number>;
 }
 
 export interface SimPage extends SimLine {
@@ -174,6 +183,7 @@ export class World {
       templates: [],
       subscribed: true,
       overrideUrl: null,
+      wroteFirst: new Map(),
     };
     this.accounts.set(account.id, account);
     return account;
@@ -189,9 +199,13 @@ export class World {
       verifiedName: 'Postroom Test',
       qualityRating: 'GREEN',
       throughput: 'STANDARD',
-      tier: 'TIER_1K',
+      tier: 'TIER_2K',
+      status: 'CONNECTED',
+      nameStatus: 'APPROVED',
+      onBusinessApp: false,
       unreachable: new Set(),
-      perPair: null,
+      pair: { everyMs: 6000, burst: 45 },
+      pairs: new Map(),
       ...given,
     };
     this.numbers.set(number.id, number);

@@ -42,7 +42,7 @@ describe('a trial of the settings', () => {
       warnings: [],
       facts: [
         expect.stringMatching(
-          /^\+1 555.*: Postroom Test, quality GREEN, throughput STANDARD \(80 messages a second\)$/,
+          /^\+1 555.*: Postroom Test, quality GREEN, throughput STANDARD \(80 messages a second\), 2,000 new customers a day$/,
         ),
       ],
     });
@@ -113,6 +113,58 @@ describe('a trial of the settings', () => {
       ok: true,
       warnings: [expect.stringContaining('off'), expect.stringContaining('business_account_id')],
     });
+  });
+});
+
+describe('a number’s health', () => {
+  const health = (given: object = {}) => {
+    Object.assign(at.number, given);
+    return chat.health!(at.call());
+  };
+
+  it('is told in numbers and in the vendor’s own words', async () => {
+    expect(await health()).toEqual({
+      quality: 'high',
+      connected: true,
+      name_approved: true,
+      customers_a_day: 2000,
+      messages_a_second: 80,
+      warnings: [],
+      told: {
+        quality_rating: 'GREEN',
+        status: 'CONNECTED',
+        name_status: 'APPROVED',
+        messaging_limit: 'TIER_2K',
+        throughput: 'STANDARD',
+      },
+    });
+  });
+
+  it.each([
+    [{ tier: 'TIER_250' }, { customers_a_day: 250 }],
+    [{ tier: 'TIER_100K' }, { customers_a_day: 100_000 }],
+    [{ tier: 'TIER_UNLIMITED' }, { customers_a_day: 'unlimited' }],
+    [{ tier: 'TIER_NOT_SET' }, { customers_a_day: null }],
+    [{ throughput: 'HIGH' }, { messages_a_second: 1000 }],
+    [{ throughput: 'NOT_APPLICABLE' }, { messages_a_second: null }],
+    [{ onBusinessApp: true }, { messages_a_second: 20 }],
+    [
+      { qualityRating: 'UNKNOWN', status: 'UNKNOWN' },
+      { quality: 'unknown', connected: null },
+    ],
+  ])('knows %j', async (given, expected) => {
+    expect(await health(given)).toMatchObject(expected);
+  });
+
+  it.each([
+    [{ qualityRating: 'RED' }, { quality: 'low' }, 'customers block it'],
+    [{ status: 'FLAGGED' }, { connected: true }, 'flagged'],
+    [{ status: 'RESTRICTED' }, { connected: true }, 'within 24 hours'],
+    [{ status: 'DISCONNECTED' }, { connected: false }, 'WhatsApp Manager'],
+    [{ nameStatus: 'DECLINED' }, { name_approved: false }, 'display name'],
+  ])('warns of %j in plain words', async (given, expected, words) => {
+    const told = await health(given);
+    expect(told).toMatchObject({ ...expected, warnings: [expect.stringContaining(words)] });
   });
 });
 
