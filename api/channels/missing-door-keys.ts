@@ -26,17 +26,18 @@ type Deps = Pick<ApiDeps, 'db' | 'keys' | 'log'>;
 export async function makeMissingDoorKeys(
   deps: Deps,
   all: readonly ChannelProvider[] = providers,
+  limit = BATCH,
 ): Promise<void> {
   const names = all.filter(({ door }) => door?.keys).map(({ manifest }) => manifest.name);
   let after = '';
   for (;;) {
-    const batch = { after, limit: BATCH };
+    const batch = { after, limit };
     const found = await channelsWithoutDoorKeys(deps.db, names, deps.keys.currentId, batch);
     for (const [tenantId, theirs] of Map.groupBy(found, (one) => one.tenantId)) {
       const ids = theirs.map(({ channelId }) => channelId);
       await makeDoorKeys(deps, tenantId, ids, all);
     }
-    if (found.length < BATCH) return;
+    if (found.length < limit) return;
     after = found.at(-1)!.channelId;
   }
 }

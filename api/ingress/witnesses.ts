@@ -102,6 +102,7 @@ export class Witnesses {
       throw error;
     });
     if (found.failure) entry.until = Date.now() + KEPT_INCOMPLETE_MS;
+    else if (found.witnesses.length === 0) entry.until = 0; // the first may be made at any moment
     return found;
   }
 
