@@ -1,7 +1,6 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
 import type { Refusals } from '../domain/refusal.ts';
 import type { AccountHealth } from '../domain/account-health.ts';
-import type { Refusals } from '../domain/refusal.ts';
 
 /** Rows as Postgres holds them. Times are Dates, bigints are numbers (see connection.ts), jsonb is parsed. */
 type Time = ColumnType<Date, Date | string, Date | string>;
@@ -317,8 +316,6 @@ export interface Database {
     profile_asked_at: MaybeTime;
     /** How far what was sent is ahead of the customer's pace. */
     paced_until: MaybeTime;
-    /** When the vendor was last asked for the customer's name; null where it never was. */
-    profile_asked_at: MaybeTime;
     updated_at: GeneratedTime;
   };
   pending_media: {
