@@ -141,7 +141,7 @@ export function termsOf({ limits, tags, templates, unfit }: ChatCapability<unkno
 }
 
 async function partyOf(
-  { tx, channelId, ticket }: ChatPlace,
+  { tx, channelId, chat, ticket }: ChatPlace,
   { to = [] }: ChatPayload,
   answered: MessageRow | null,
 ): Promise<Party | Refusal> {
@@ -153,10 +153,13 @@ async function partyOf(
   const named = to[0]?.address ?? (answered?.channel_id === channelId ? otherEnd(answered) : null);
   const party =
     named === null
-      ? ((await partyOfTicket(tx, channelId, ticket)) ?? (await firstContact(tx, ticket, null)))
-      : ((await partyAt(tx, channelId, named)) ?? (await firstContact(tx, ticket, named)));
+      ? await partyOfTicket(tx, channelId, ticket)
+      : await partyAt(tx, channelId, named);
+  const first =
+    party === null && chat.firstContact === 'phone' ? await firstContact(tx, ticket, named) : null;
   return (
-    party ?? {
+    party ??
+    first ?? {
       code: 'no_recipient',
       detail:
         'There is no conversation with this customer on the channel to answer by; give an "account_id" of one where they wrote.',

@@ -310,6 +310,8 @@ export interface ChatCapability<Settings> {
     readonly interactive: Interactive | null;
     readonly hasTemplate: boolean;
   }) => string | null;
+  /** People at such addresses may be written to before they wrote. Left out where the vendor itself gives addresses, to who writes. */
+  readonly firstContact?: 'phone';
   /** The vendor reports what arrived: a message without any report after a while is conspicuous. */
   readonly receipts: boolean;
   /** Tags under which the vendor lets an answer be sent after the window, each with how long, in milliseconds. */

@@ -17,6 +17,10 @@ const ChatCapabilities = z
       description: 'Under these an answer may be sent after the window, for so many seconds.',
       examples: [{ HUMAN_AGENT: 604_800 }],
     }),
+    first_contact: z.enum(['phone']).nullable().meta({
+      description:
+        'Who never wrote can be written to at an address of this kind, with a template; null: nobody.',
+    }),
     receipts: z.boolean().meta({ description: 'The vendor reports what arrives.' }),
     read_marks: z.boolean().meta({ description: 'The customer is shown what was read.' }),
     address_check: z
@@ -54,11 +58,12 @@ export function capabilitiesOf(
 function chatOf({ chat, manifest }: ChannelProvider, stored: unknown) {
   if (!chat) return null;
   const settings = manifest.settings.safeParse(stored);
-  const { limits, tags = {}, receipts } = chat;
+  const { limits, tags = {}, firstContact = null, receipts } = chat;
   return {
     window_seconds: settings.success ? chat.windowMs(settings.data) / 1000 : null,
     templates: chat.templates !== undefined,
     tags: Object.fromEntries(Object.entries(tags).map(([name, ms]) => [name, ms / 1000])),
+    first_contact: firstContact,
     receipts,
     read_marks: chat.markRead !== undefined,
     address_check: chat.checkAddress !== undefined,

@@ -20,6 +20,7 @@ export const whatsapp: ChannelProvider<WhatsAppSettings> = {
     windowMs,
     limits,
     unfit,
+    firstContact: 'phone',
     receipts: true,
     fetchMedia,
     markRead,

@@ -62,6 +62,7 @@ test('a channel says what it can do; mail is no chat', async () => {
       window_seconds: 3600,
       templates: true,
       tags: {},
+      first_contact: 'phone',
       receipts: true,
       read_marks: true,
       address_check: true,
