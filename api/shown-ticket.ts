@@ -2,7 +2,7 @@ import { showTicket } from '../db/queries/ticket-list.ts';
 import type { TenantId } from '../domain/ids.ts';
 import type { Ticket } from '../domain/ticket.ts';
 import { ticketWorkflowId } from '../workflows/contracts/ticket.ts';
-import { ticketConversation } from './channels/conversation.ts';
+import { ticketsWithConversation } from './channels/conversation.ts';
 import type { ApiDeps } from './deps.ts';
 import { etag } from './etag.ts';
 import { notFound } from './problem.ts';
@@ -17,11 +17,11 @@ export async function shownTicket(
 ): Promise<Answer<Ticket>> {
   const ticket = await showTicket(deps.db, tenantId, idOrNumber);
   if (!ticket) throw notFound('ticket', idOrNumber);
-  const conversation = await ticketConversation(deps, tenantId, ticket);
-  return answer(
-    { ...linked(deps, tenantId, ticket), conversation },
-    { headers: { ETag: etag(ticket.version) }, ...(status === undefined ? {} : { status }) },
-  );
+  const [shown] = await ticketsWithConversation(deps, tenantId, [linked(deps, tenantId, ticket)]);
+  return answer(shown!, {
+    headers: { ETag: etag(ticket.version) },
+    ...(status === undefined ? {} : { status }),
+  });
 }
 
 /** With the address of its workflow in the Temporal UI. */

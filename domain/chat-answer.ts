@@ -129,13 +129,21 @@ function windowRefusal(
   );
 }
 
-/** Under which an answer may be sent at that time. */
+export interface UsableTag {
+  readonly name: string;
+  readonly endsAt: Date;
+}
+
+/** Under which an answer may be sent at that time, and until when. */
 export function usableTags(
   { tags = {} }: Pick<ChatTerms, 'tags'>,
   conversation: Conversation,
   at: Date,
-): string[] {
-  return Object.keys(tags).filter((name) => (tagEndsAt(name, tags, conversation) ?? at) > at);
+): UsableTag[] {
+  return Object.keys(tags).flatMap((name) => {
+    const endsAt = tagEndsAt(name, tags, conversation);
+    return endsAt !== null && endsAt > at ? [{ name, endsAt }] : [];
+  });
 }
 
 function tagEndsAt(
@@ -146,10 +154,10 @@ function tagEndsAt(
   return lastInboundAt === null ? null : new Date(lastInboundAt.getTime() + (tags[name] ?? 0));
 }
 
-function remedy(hasTemplates: boolean, tags: readonly string[]): string {
+function remedy(hasTemplates: boolean, tags: readonly UsableTag[]): string {
   const ways = [
     ...(hasTemplates ? ['a "template" (GET /v1/channels/{id}/templates lists them)'] : []),
-    ...tags.map((tag) => `the "tag" ${tag}`),
+    ...tags.map(({ name, endsAt }) => `the "tag" ${name} (until ${endsAt.toISOString()})`),
   ];
   return ways.length === 0
     ? 'Nothing may be sent until the customer writes again.'

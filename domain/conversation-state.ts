@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { isWindowOpen, usableTags, type ChatTerms, type Conversation } from './chat-answer.ts';
+import {
+  isWindowOpen,
+  usableTags,
+  type ChatTerms,
+  type Conversation,
+  type UsableTag,
+} from './chat-answer.ts';
 
 const Interactive = z.enum(['buttons', 'list', 'quick_replies']);
 
@@ -25,7 +31,10 @@ export const ConversationState = z
     templates_only: z.boolean().meta({
       description: 'The window is closed: a template goes, or a tag where there is one.',
     }),
-    tags: z.array(z.string()).meta({ description: 'Under which an answer goes after the window.' }),
+    tags: z.array(z.object({ name: z.string(), ends_at: z.iso.datetime() })).meta({
+      description: 'Under which an answer goes after the window, and until when; none before.',
+      examples: [[{ name: 'HUMAN_AGENT', ends_at: '2027-03-08T09:00:00.000Z' }]],
+    }),
     opted_out: z.boolean().meta({ description: 'They asked for silence: nothing goes.' }),
     has_templates: z.boolean(),
     limits: ChatLimits,
@@ -47,9 +56,13 @@ export function conversationState(
     window_ends_at: windowEndsAt?.toISOString() ?? null,
     window_open: isOpen,
     templates_only: !isOpen,
-    tags: isOpen ? [] : usableTags(terms, conversation, now),
+    tags: isOpen ? [] : usableTags(terms, conversation, now).map(shownTag),
     opted_out: optedOutAt !== null,
     has_templates: terms.hasTemplates,
     limits: { ...terms.limits, interactive: [...terms.limits.interactive] },
   };
+}
+
+function shownTag({ name, endsAt }: UsableTag): ConversationState['tags'][number] {
+  return { name, ends_at: endsAt.toISOString() };
 }

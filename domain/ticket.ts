@@ -77,7 +77,7 @@ export const Ticket = z
     version: z.int(),
     workflow_url: z.string().nullable(),
     conversation: ConversationState.nullable().optional().meta({
-      description: 'Where a ticket is shown by itself: of a chat, what may be said now.',
+      description: 'By itself and in GET /v1/tickets: of a chat, what may be said now.',
     }),
   })
   .meta({ id: 'Ticket' });

@@ -1,45 +1,73 @@
 import { termsOf } from '../../db/chat-draft.ts';
 import { inTenant, type Tx } from '../../db/connection.ts';
-import { partyAt, partyOfTicket, type Party } from '../../db/queries/chat-outgoing.ts';
+import { conversationsOfTickets, conversationsWith } from '../../db/queries/conversation-lists.ts';
+import type { Conversation } from '../../domain/chat-answer.ts';
 import { conversationState, type ConversationState } from '../../domain/conversation-state.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { Message } from '../../domain/message.ts';
 import type { Ticket } from '../../domain/ticket.ts';
+import type { ChatCapability } from '../../providers/contract.ts';
 import { findProvider } from '../../providers/registry.ts';
 import type { ApiDeps } from '../deps.ts';
 
-/** How things stand with a ticket's requester on its channel; null where that is no chat, or nobody wrote on it yet. */
-export function ticketConversation(
+/** Each with how things stand with its requester on its channel; null where that is no chat, or nobody wrote on it yet. */
+export function ticketsWithConversation(
   deps: ApiDeps,
   tenantId: TenantId,
-  { id, channel, account_id: channelId, requester }: Ticket,
-): Promise<ConversationState | null> {
-  const ticket = { id, requester_id: requester.id };
-  return state(deps, tenantId, { provider: channel, channelId }, (tx) =>
-    partyOfTicket(tx, channelId, ticket),
+  tickets: readonly Ticket[],
+): Promise<Ticket[]> {
+  return withConversation(deps, tenantId, tickets, (tx, chats) =>
+    conversationsOfTickets(
+      tx,
+      chats.map(({ id, account_id: channelId, requester }) => ({
+        channelId,
+        ticketId: id,
+        requesterId: requester.id,
+      })),
+    ),
   );
 }
 
-/** The same of whoever a message was exchanged with. */
-export function messageConversation(
+/** The same of whoever each message was exchanged with. */
+export function messagesWithConversation(
   deps: ApiDeps,
   tenantId: TenantId,
-  { channel, account_id: channelId, direction, sender, to }: Message,
-): Promise<ConversationState | null> {
-  const address = direction === 'inbound' ? sender?.address : to[0]?.address;
-  return state(deps, tenantId, { provider: channel, channelId }, async (tx) =>
-    address === undefined ? null : partyAt(tx, channelId, address),
+  messages: readonly Message[],
+): Promise<Message[]> {
+  return withConversation(deps, tenantId, messages, (tx, chats) =>
+    conversationsWith(
+      tx,
+      chats.map(({ account_id: channelId, direction, sender, to }) => ({
+        channelId,
+        address: (direction === 'inbound' ? sender?.address : to[0]?.address) ?? '',
+      })),
+    ),
   );
 }
 
-async function state(
+/** One query for all of them; none where none is of a chat. */
+async function withConversation<
+  Item extends { readonly id: string; readonly channel: string; readonly account_id: string },
+>(
   { db }: ApiDeps,
   tenantId: TenantId,
-  { provider, channelId }: { provider: string; channelId: string },
-  find: (tx: Tx) => Promise<Party | null>,
-): Promise<ConversationState | null> {
-  const chat = findProvider(provider)?.chat;
-  if (!chat) return null;
-  const party = await inTenant(db, tenantId, find);
-  return party && conversationState(channelId, party, termsOf(chat), new Date());
+  items: readonly Item[],
+  find: (tx: Tx, chats: readonly Item[]) => Promise<(Conversation | null)[]>,
+): Promise<(Item & { readonly conversation: ConversationState | null })[]> {
+  const chats = items.filter((item) => chatOf(item) !== undefined);
+  const found = chats.length === 0 ? [] : await inTenant(db, tenantId, (tx) => find(tx, chats));
+  const byId = new Map(chats.map(({ id }, place) => [id, found[place] ?? null]));
+  const now = new Date();
+  return items.map((item) => {
+    const [chat, talk] = [chatOf(item), byId.get(item.id)];
+    const isTalk = chat !== undefined && talk != null;
+    return {
+      ...item,
+      conversation: isTalk ? conversationState(item.account_id, talk, termsOf(chat), now) : null,
+    };
+  });
+}
+
+function chatOf({ channel }: { readonly channel: string }): ChatCapability<unknown> | undefined {
+  return findProvider(channel)?.chat;
 }

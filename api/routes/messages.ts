@@ -4,7 +4,7 @@ import { findSourceBlob, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { Ticket } from '../../domain/ticket.ts';
 import { findProvider } from '../../providers/registry.ts';
-import { messageConversation } from '../channels/conversation.ts';
+import { messagesWithConversation } from '../channels/conversation.ts';
 import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { FailingAccount, failingAccounts } from '../failing-accounts.ts';
@@ -71,13 +71,15 @@ export const messageRoutes: readonly AnyRoute[] = [
         { ...filter, contact_id: contactId },
         { after, limit: limit + 1, order: 'desc' },
       );
+      const shown = page(
+        rows,
+        limit,
+        (message) => message,
+        ({ timestamp, id }) => [timestamp, id],
+      );
       return {
-        ...page(
-          rows,
-          limit,
-          (message) => message,
-          ({ timestamp, id }) => [timestamp, id],
-        ),
+        ...shown,
+        data: await messagesWithConversation(deps, tenantId, shown.data),
         accounts: await failingAccounts(deps, tenantId, channels, synced),
       };
     },
@@ -93,7 +95,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params }) => {
       const message = await showMessage(deps.db, tenantId, params.id);
       if (!message) throw notFound('message', params.id);
-      return { ...message, conversation: await messageConversation(deps, tenantId, message) };
+      return (await messagesWithConversation(deps, tenantId, [message]))[0]!;
     },
   }),
   route({

@@ -6,6 +6,7 @@ import { EventType } from '../../domain/events.ts';
 import { Message } from '../../domain/message.ts';
 import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
 import type { CommandUpdate } from '../../workflows/contracts/ticket.ts';
+import { ticketsWithConversation } from '../channels/conversation.ts';
 import { ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
 import { ProviderName } from '../channels/name.ts';
@@ -85,12 +86,13 @@ export const ticketRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, query: { limit, cursor, ...filter } }) => {
       const after = readCursor(cursor, z.string());
       const rows = await listTickets(deps.db, tenantId, filter, { after, limit: limit + 1 });
-      return page(
+      const shown = page(
         rows,
         limit,
         (ticket) => linked(deps, tenantId, ticket),
         (ticket) => ticket.id,
       );
+      return { ...shown, data: await ticketsWithConversation(deps, tenantId, shown.data) };
     },
   }),
   route({
