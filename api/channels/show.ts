@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { doorAddress } from '../../db/channel-call.ts';
 import { openSecrets, type ChannelRow } from '../../db/queries/channels.ts';
+import type { WaitingSends } from '../../db/queries/waiting-sends.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { mergeSecrets, splitSecrets } from '../../security/settings-secrets.ts';
 import { mailboxWorkflowId } from '../../workflows/contracts/mailbox.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Capabilities, capabilitiesOf } from './capabilities.ts';
+import { ChannelHealth, showHealth } from './health.ts';
 import { hasDoor } from './provider.ts';
 
 const Time = z.iso.datetime();
@@ -40,6 +42,7 @@ const shape = {
   state: ChannelState,
   detail: z.string().meta({ description: 'The state in plain words.' }),
   capabilities: Capabilities,
+  health: ChannelHealth,
   ingress_url: z.string().nullable().meta({ description: 'Where its door is, if it has one.' }),
   created_at: Time,
   updated_at: Time,
@@ -75,6 +78,10 @@ export const ChannelStatus = z
     watch_expires_at: Time.nullable(),
     last_error: z.object({ type: z.string(), detail: z.string(), at: Time }).nullable(),
     import: z.object({ done: z.int(), total: z.int() }).nullable(),
+    health: ChannelHealth,
+    waiting: z
+      .array(z.object({ code: z.string(), detail: z.string(), messages: z.int() }))
+      .meta({ description: 'What could not be sent yet and is tried again, by its reason.' }),
     workflow_url: z.string(),
   })
   .meta({ id: 'ChannelStatus' });
@@ -93,6 +100,7 @@ export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Cha
     state: stateOf(row),
     detail: row.detail,
     capabilities: capabilitiesOf(row, secrets),
+    health: showHealth(row),
     ingress_url: ingressUrl(deps, row),
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
@@ -103,7 +111,7 @@ export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Cha
 export function showStatus(
   deps: ApiDeps,
   row: ChannelRow,
-  setAside: number,
+  { setAside, waiting }: { setAside: number; waiting: readonly WaitingSends[] },
 ): z.output<typeof ChannelStatus> {
   return {
     state: stateOf(row),
@@ -116,6 +124,8 @@ export function showStatus(
     watch_expires_at: row.watch_expires_at?.toISOString() ?? null,
     last_error: row.last_error,
     import: row.import,
+    health: showHealth(row),
+    waiting: waiting.map((reason) => ({ ...reason })),
     workflow_url: workflowUrl(deps, row),
   };
 }

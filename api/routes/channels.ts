@@ -8,6 +8,7 @@ import {
   listChannels,
   type ChannelRow,
 } from '../../db/queries/channels.ts';
+import { waitingSends } from '../../db/queries/waiting-sends.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
 import { providers } from '../../providers/registry.ts';
@@ -181,7 +182,11 @@ export const channelRoutes: readonly AnyRoute[] = [
     response: ChannelStatus,
     handler: async ({ deps, tenantId, params }) => {
       const row = await channelOr404(deps, tenantId, params.id);
-      return showStatus(deps, row, await countSetAside(deps.db, tenantId, row.id));
+      const [setAside, waiting] = await Promise.all([
+        countSetAside(deps.db, tenantId, row.id),
+        waitingSends(deps.db, tenantId, row.id),
+      ]);
+      return showStatus(deps, row, { setAside, waiting });
     },
   }),
   route({
