@@ -1,18 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProviderFailure } from '../domain/failure.ts';
 import type { AccountLimits } from '../providers/contract.ts';
+import { HeldPlace, placesHere, type PlacesHere, type Waiter } from './account-places.ts';
 import type { Db } from './connection.ts';
-import {
-  freePlace,
-  holdPlace,
-  pauseAccount,
-  takePlace,
-  type AccountRef,
-} from './queries/account-limits.ts';
+import { pauseAccount, takePlace, type AccountRef } from './queries/account-limits.ts';
 
-/** A third of the lease: a holder that lives keeps its place. */
-const SIGN_OF_LIFE_MS = 5_000;
 const LOOK_AGAIN_MS = 40;
 /** A pause that ends within this is waited out; a longer one is told to the caller's own retry. */
 const LONGEST_WAIT_MS = 15_000;
@@ -37,35 +29,85 @@ export class StoredLimits implements AccountLimits {
 
   // Properties, as the contract has them: a provider may take one, or spread the whole.
   readonly slot = async <T>(most: number, work: () => Promise<T>): Promise<T> => {
-    const holder = randomUUID();
-    await this.#wait(most, holder);
-    const alive = setInterval(() => {
-      // A place that is lost is given to another: one request too many, which the vendor answers for itself.
-      holdPlace(this.#deps.db, this.#account, holder).catch(() => undefined);
-    }, SIGN_OF_LIFE_MS);
+    const place = await this.#wait(most);
     try {
       return await work();
     } finally {
-      clearInterval(alive);
-      await freePlace(this.#deps.db, this.#account, holder);
+      await this.#here().giveBack(place);
     }
   };
 
-  readonly pause = (until: Date): Promise<void> =>
-    pauseAccount(this.#deps.db, this.#account, until);
+  readonly pause = async (until: Date): Promise<void> => {
+    this.#here().pause(until);
+    await pauseAccount(this.#deps.db, this.#account, until);
+  };
 
-  /** @throws ProviderFailure `wait` where the account is paused for long */
-  async #wait(most: number, holder: string): Promise<void> {
-    const { db, signal, heartbeat } = this.#deps;
-    for (;;) {
-      signal.throwIfAborted();
-      const { place, pausedMs } = await takePlace(db, this.#account, most, holder);
-      if (place !== null) return;
-      if (pausedMs > LONGEST_WAIT_MS) throw pausedFor(pausedMs);
-      heartbeat?.();
-      const ms = pausedMs > 0 ? pausedMs : LOOK_AGAIN_MS * (0.5 + Math.random());
-      await sleep(Math.min(ms, LONGEST_SLEEP_MS), undefined, { signal });
+  #here(): PlacesHere {
+    return placesHere(this.#deps.db, this.#account);
+  }
+
+  async #wait(most: number): Promise<HeldPlace> {
+    const here = this.#here();
+    const me = here.enter();
+    try {
+      return (await this.#look(here, me, most)) ?? takenFrom(me);
+    } finally {
+      here.leave(me);
+      if (me.given) await here.giveBack(me.given);
     }
+  }
+
+  /**
+   * Looks for a place until there is one, or this one is given another's; null then.
+   * @throws ProviderFailure `wait` where the account is paused for long
+   */
+  async #look(here: PlacesHere, me: Waiter, most: number): Promise<HeldPlace | null> {
+    const { db, signal, heartbeat } = this.#deps;
+    while (me.given === null) {
+      signal.throwIfAborted();
+      let ms = LONGEST_SLEEP_MS;
+      if (here.isFirst(me)) {
+        const found = await this.#tryAt(db, most);
+        if (typeof found !== 'number') return found;
+        if (found > LONGEST_WAIT_MS) throw pausedFor(found);
+        ms = found > 0 ? found : LOOK_AGAIN_MS * (0.5 + Math.random());
+      }
+      heartbeat?.();
+      await sleepUnlessWoken(Math.min(ms, LONGEST_SLEEP_MS), me, signal);
+    }
+    return null;
+  }
+
+  /** A place, or for how long the account is paused. */
+  async #tryAt(db: Db, most: number): Promise<HeldPlace | number> {
+    const held = new HeldPlace(db, this.#account);
+    try {
+      const { place, pausedMs } = await takePlace(db, this.#account, most, held.holder);
+      if (place !== null) return held;
+      held.forget();
+      return pausedMs;
+    } catch (error) {
+      held.forget();
+      throw error;
+    }
+  }
+}
+
+/** What another gave it: that ended its look. */
+function takenFrom(me: Waiter): HeldPlace {
+  const given = me.given!;
+  me.given = null;
+  return given;
+}
+
+async function sleepUnlessWoken(ms: number, me: Waiter, signal: AbortSignal): Promise<void> {
+  if (me.given) return;
+  const woken = new AbortController();
+  me.wake = () => woken.abort();
+  try {
+    await sleep(ms, undefined, { signal: AbortSignal.any([signal, woken.signal]) });
+  } catch (error) {
+    if (!woken.signal.aborted) throw error;
   }
 }
 

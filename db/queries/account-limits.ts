@@ -22,23 +22,27 @@ export async function takePlace(
   holder: string,
 ): Promise<{ place: number | null; pausedMs: number }> {
   return inTenant(db, tenantId, async (tx) => {
-    const paused = await sql<{ ms: number }>`
-      select extract(epoch from paused_until - now())::float8 * 1000 as ms from account_pauses
-       where tenant_id = ${tenantId} and account = ${account} and paused_until > now()`.execute(tx);
-    if (paused.rows[0]) return { place: null, pausedMs: Math.ceil(paused.rows[0].ms) };
-    const taken = await sql<{ place: number }>`
-      insert into account_slots as s (tenant_id, account, place, holder, leased_until)
-      select ${tenantId}, ${account}, free.place, ${holder}, now() + ${LEASE}::interval
-        from generate_series(0, ${most}::int - 1) as free(place)
-       where not exists (select from account_slots held
-                          where held.tenant_id = ${tenantId} and held.account = ${account}
-                            and held.place = free.place and held.leased_until > now())
-       order by random() limit 1
-      on conflict (tenant_id, account, place) do update
-        set holder = excluded.holder, leased_until = excluded.leased_until
-        where s.leased_until < now()
-      returning s.place`.execute(tx);
-    return { place: taken.rows[0]?.place ?? null, pausedMs: 0 };
+    const { rows } = await sql<{ place: number | null; ms: number | null }>`
+      with pause as (
+        select extract(epoch from paused_until - now())::float8 * 1000 as ms from account_pauses
+         where tenant_id = ${tenantId} and account = ${account} and paused_until > now()
+      ), taken as (
+        insert into account_slots as s (tenant_id, account, place, holder, leased_until)
+        select ${tenantId}, ${account}, free.place, ${holder}, now() + ${LEASE}::interval
+          from generate_series(0, ${most}::int - 1) as free(place)
+         where not exists (select from pause)
+           and not exists (select from account_slots held
+                            where held.tenant_id = ${tenantId} and held.account = ${account}
+                              and held.place = free.place and held.leased_until > now())
+         order by random() limit 1
+        on conflict (tenant_id, account, place) do update
+          set holder = excluded.holder, leased_until = excluded.leased_until
+          where s.leased_until < now()
+        returning s.place
+      )
+      select (select place from taken), (select ms from pause)`.execute(tx);
+    const { place, ms } = rows[0]!;
+    return { place, pausedMs: Math.ceil(ms ?? 0) };
   });
 }
 
