@@ -1,8 +1,15 @@
-import { isWindowOpen } from '../domain/chat-answer.ts';
+import { isWindowOpen, type Refusal } from '../domain/chat-answer.ts';
 import { newId, type TenantId } from '../domain/ids.ts';
 import { writtenMessage } from '../domain/reply.ts';
-import { filledIn, updateMessage, type TicketUpdate } from '../domain/ticket-updates.ts';
+import {
+  filledIn,
+  filledValue,
+  updateMessage,
+  type TicketUpdate,
+  type UpdateFacts,
+} from '../domain/ticket-updates.ts';
 import type { ChatCapability } from '../providers/contract.ts';
+import { customersUntold } from '../telemetry/metrics.ts';
 import { checkedTemplate, draftChat, type ChatPayload } from './chat-draft.ts';
 import type { Tx } from './connection.ts';
 import { partyOfTicket, type Party } from './queries/chat-outgoing.ts';
@@ -33,8 +40,8 @@ export interface TellingPlace {
 
 /**
  * Queues what the channel's settings say the customer is told of this: text while the window is open, the template after
- * it. Where neither may be sent, or the customer asked for silence, the ticket's audit trail says so. Returns whether
- * there is something to send.
+ * it. Where neither may be sent, or the customer asked for silence, the ticket's audit trail says so, and it is counted.
+ * Returns whether there is something to send.
  */
 export async function tellOfUpdate(
   place: TellingPlace,
@@ -50,7 +57,7 @@ export async function tellOfUpdate(
   const at = { tx, channelId: channel.id, chat, ticket };
   const draft = await draftChat(at, { ...payload, to: [party] }, null, now);
   if ('code' in draft) {
-    await noteUntold(place, ticket, update, draft.detail);
+    await noteUntold(place, ticket, update, draft);
     return false;
   }
   const id = newId('message', now.getTime());
@@ -95,23 +102,34 @@ async function payloadOf(
     'ticket.status': ticket.status.replace('_', ' '),
     'customer.name': party.name,
   };
+  const otherwise = insteadOf(ticket, party);
   const filled = Object.fromEntries(
-    Object.entries(values).map(([place, value]) => [place, filledIn(value, facts)]),
+    Object.entries(values).map(([place, value]) => [place, filledValue(value, facts, otherwise)]),
   );
   const wanted = template === null ? null : { name: template, language, values: filled };
   const isOpen = isWindowOpen(party, now);
-  if (text !== null && (isOpen || wanted === null)) return { text: filledIn(text, facts) };
+  if (text !== null && (isOpen || wanted === null))
+    return { text: filledIn(text, facts, otherwise) };
   if (!isOpen) return { template: wanted! };
   const chosen = await checkedTemplate({ tx, channelId: channel.id, chat }, wanted!);
   return 'code' in chosen || chosen.header ? { template: wanted! } : { text: chosen.text };
 }
 
+/** What stands where a fact isn't known and its place names nothing: a template takes no empty value. */
+function insteadOf({ number }: TicketRow, { address }: Party): Partial<UpdateFacts> {
+  return {
+    'ticket.subject': `#${number}`,
+    'customer.name': address.startsWith('+') ? address : 'customer',
+  };
+}
+
 async function noteUntold(
-  { tx, tenantId, actor, now }: TellingPlace,
+  { tx, tenantId, channel, actor, now }: TellingPlace,
   { id }: TicketRow,
   update: TicketUpdate,
-  detail: string,
+  { code, detail }: Refusal,
 ): Promise<void> {
+  customersUntold.inc({ provider: channel.provider, reason: code });
   await insertAudit(tx, [
     {
       tenantId,

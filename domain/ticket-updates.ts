@@ -20,7 +20,7 @@ export const UpdateMessage = z.union([
   z.strictObject({
     text: Text.optional().meta({
       description:
-        'Inside the window; default the template’s own text. Places: `{{ticket.number}}`, `{{ticket.subject}}`, `{{ticket.status}}`, `{{customer.name}}`.',
+        'Inside the window; default the template’s own text. Places: `{{ticket.number}}`, `{{ticket.subject}}`, `{{ticket.status}}`, `{{customer.name}}`; `{{customer.name|there}}` says what stands where it isn’t known.',
     }),
     template: z.string().trim().min(1).max(512).optional().meta({
       description: 'After the window; without one nothing is sent then.',
@@ -79,9 +79,46 @@ const USUAL_TEXT: Partial<Record<TicketUpdate, string>> = {
     'Your request {{ticket.number}} has been resolved. Answer here if something is still open.',
 };
 
-/** Puts facts in their places; a place that is not known stays empty. */
-export function filledIn(text: string, facts: Values): string {
-  return text.replaceAll(/\{\{\s*([\w.]+)\s*\}\}/g, (_, name: string) => facts[name] ?? '');
+/** What may be told of a ticket, by its place. */
+export const UPDATE_FACTS = [
+  'ticket.number',
+  'ticket.subject',
+  'ticket.status',
+  'customer.name',
+] as const;
+export type UpdateFacts = Readonly<Record<(typeof UPDATE_FACTS)[number], string>>;
+
+/**
+ * Puts facts in their places. One that isn't known (''): what its place names after a bar, `{{customer.name|there}}`,
+ * else `otherwise`.
+ */
+export function filledIn(
+  text: string,
+  facts: UpdateFacts,
+  otherwise: Partial<UpdateFacts>,
+): string {
+  return text.replaceAll(PLACE, (_, inside: string) => {
+    const { fact, instead } = placeIn(inside);
+    if (fact === null) return '';
+    return facts[fact] || instead || (otherwise[fact] ?? '');
+  });
+}
+
+/** The same for a value of a template, which vendors take in one line. */
+export function filledValue(
+  value: string,
+  facts: UpdateFacts,
+  otherwise: Partial<UpdateFacts>,
+): string {
+  return filledIn(value, facts, otherwise).replaceAll(/\s+/g, ' ').trim();
+}
+
+const PLACE = /\{\{([^{}]*)\}\}/g;
+
+function placeIn(inside: string) {
+  const [name = '', ...rest] = inside.split('|');
+  const fact = UPDATE_FACTS.find((one) => one === name.trim()) ?? null;
+  return { fact, instead: rest.join('|').trim() };
 }
 
 /** What a change of a ticket is to its customer; null where it is nothing. */

@@ -87,6 +87,13 @@ export const providerSeconds = new Histogram({
   registers: [registry],
 });
 
+export const customersUntold = new Counter({
+  name: 'postroom_customers_untold_total',
+  help: 'What a chat’s customer should have been told of a ticket by itself and was not, by the code of the refusal.',
+  labelNames: ['provider', 'reason'],
+  registers: [registry],
+});
+
 export const slaOccurrences = new Counter({
   name: 'postroom_sla_occurrences_total',
   help: 'What SLA clocks announced: warning, breach, escalation.',

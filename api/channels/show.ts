@@ -78,6 +78,10 @@ export const ChannelStatus = z
     watch_expires_at: Time.nullable(),
     last_error: z.object({ type: z.string(), detail: z.string(), at: Time }).nullable(),
     import: z.object({ done: z.int(), total: z.int() }).nullable(),
+    warnings: z.array(z.string()).meta({
+      description:
+        'What customers are not told, though the settings say so, for want of a template.',
+    }),
     health: ChannelHealth,
     waiting: z
       .array(z.object({ code: z.string(), detail: z.string(), messages: z.int() }))
@@ -111,7 +115,11 @@ export function showChannel(deps: ApiDeps, row: ChannelRow): z.output<typeof Cha
 export function showStatus(
   deps: ApiDeps,
   row: ChannelRow,
-  { setAside, waiting }: { setAside: number; waiting: readonly WaitingSends[] },
+  {
+    setAside,
+    waiting,
+    warnings,
+  }: { setAside: number; waiting: readonly WaitingSends[]; warnings: readonly string[] },
 ): z.output<typeof ChannelStatus> {
   return {
     state: stateOf(row),
@@ -124,6 +132,7 @@ export function showStatus(
     watch_expires_at: row.watch_expires_at?.toISOString() ?? null,
     last_error: row.last_error,
     import: row.import,
+    warnings: [...warnings],
     health: showHealth(row),
     waiting: waiting.map((reason) => ({ ...reason })),
     workflow_url: workflowUrl(deps, row),

@@ -5,6 +5,7 @@ import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { makeDoorKeys } from '../channels/missing-door-keys.ts';
 import { providerNamed } from '../channels/provider.ts';
 import { Channel, showChannel } from '../channels/show.ts';
+import { updateWarningsOf } from '../channels/update-messages.ts';
 import { tryCredentials } from '../channels/validate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { conflict, notFound, Problem } from '../problem.ts';
@@ -118,7 +119,13 @@ export const channelActionRoutes: readonly AnyRoute[] = [
 
 async function validate(deps: ApiDeps, tenantId: TenantId, id: string) {
   const row = await channelOr404(deps, tenantId, id);
-  return tryCredentials(deps, providerNamed(row.provider), openChannel(row, deps.keys));
+  const report = await tryCredentials(
+    deps,
+    providerNamed(row.provider),
+    openChannel(row, deps.keys),
+  );
+  const untold = await updateWarningsOf(deps, tenantId, row);
+  return { ...report, warnings: [...report.warnings, ...untold] };
 }
 
 async function want(

@@ -33,6 +33,7 @@ import {
   WrittenChannel,
 } from '../channels/show.ts';
 import { releaseFormerAccount } from '../channels/release.ts';
+import { checkUpdateMessages, updateWarningsOf } from '../channels/update-messages.ts';
 import { errorOf, tryCredentials } from '../channels/validate.ts';
 import type { ApiDeps } from '../deps.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
@@ -99,6 +100,7 @@ export const channelRoutes: readonly AnyRoute[] = [
       const provider = providerNamed(body.provider);
       const id = newId('channel');
       const settings = checkSettings(provider, body.settings, id, deps.keys);
+      checkUpdateMessages(settings);
       const rules = body.rules ? await checkRules(deps, tenantId, body.rules) : null;
       const { address, addresses } = addressesOf(provider, settings, body.address ?? null, rules);
       if (addresses.wanted.length === 0 && isReachedByAddressAlone(provider))
@@ -182,11 +184,12 @@ export const channelRoutes: readonly AnyRoute[] = [
     response: ChannelStatus,
     handler: async ({ deps, tenantId, params }) => {
       const row = await channelOr404(deps, tenantId, params.id);
-      const [setAside, waiting] = await Promise.all([
+      const [setAside, waiting, warnings] = await Promise.all([
         countSetAside(deps.db, tenantId, row.id),
         waitingSends(deps.db, tenantId, row.id),
+        updateWarningsOf(deps, tenantId, row),
       ]);
-      return showStatus(deps, row, { setAside, waiting });
+      return showStatus(deps, row, { setAside, waiting, warnings });
     },
   }),
   route({
@@ -206,6 +209,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         const provider = providerNamed(row.provider);
         const patched = patchedSettings(row, body.settings ?? {}, deps.keys);
         const settings = checkSettings(provider, patched, row.id, deps.keys);
+        if (body.settings?.['template_messages'] !== undefined) checkUpdateMessages(settings);
         warnings = [
           ...settings.warnings,
           ...rulesWarnings(provider, settings.whole, rules === undefined ? row.rules : rules),
@@ -241,7 +245,8 @@ export const channelRoutes: readonly AnyRoute[] = [
       }).catch(addressTaken);
       if (!changed) throw notFound('channel', params.id);
       await deps.relay.flush(changed.pending);
-      return { ...showChannel(deps, changed.row), warnings: [...warnings] };
+      const untold = await updateWarningsOf(deps, tenantId, changed.row);
+      return { ...showChannel(deps, changed.row), warnings: [...warnings, ...untold] };
     },
   }),
   route({

@@ -61,6 +61,7 @@ test('the status has the fields of the contract', async () => {
     watch_expires_at: null,
     last_error: null,
     import: null,
+    warnings: [],
     health: null,
     waiting: [],
     workflow_url: api.relay.workflowUrl(`mailbox/${ada.tenantId}/${body.id}`),

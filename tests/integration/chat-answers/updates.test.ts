@@ -3,6 +3,7 @@ import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { insertCommand } from '../../../db/queries/commands.ts';
 import { newId } from '../../../domain/ids.ts';
+import { customersUntold } from '../../../telemetry/metrics.ts';
 import type { CommandUpdate } from '../../../workflows/contracts/ticket.ts';
 import { ACTOR } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
@@ -171,5 +172,36 @@ describe('what a customer is told of a ticket', () => {
       expect.stringMatching(/^ticket\.closed: .*"offer".*rejected/),
       expect.stringMatching(/^ticket\.reopened: The window for free text ended/),
     ]);
+    const counted = (await customersUntold.get()).values;
+    const times = (reason: string) =>
+      counted.find(({ labels }) => labels.reason === reason)?.value ?? 0;
+    expect([times('template_not_approved'), times('window_closed')]).toEqual([1, 1]);
+  });
+
+  it('somebody whose name isn’t known is told all the same', async () => {
+    const named = (name: string | null) =>
+      inDb((tx) =>
+        tx.updateTable('contacts').set({ name }).where('id', '=', seed.contactId).execute(),
+      );
+    await named(null);
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    await windowEnded();
+    await change('setStatus', { status: 'resolved' });
+    await settings({
+      notifications_enabled: true,
+      template_messages: {
+        'ticket.reopened': {
+          template: 'order_update',
+          values: { 1: '{{customer.name|there}}', 2: '{{ticket.number}}' },
+        },
+      },
+    });
+    await change('setStatus', { status: 'open' });
+    expect((await told()).map(({ content }) => content)).toEqual([
+      expect.stringMatching(/^Hello \+4915112345678, order \d+ is ready\.$/),
+      expect.stringMatching(/^Hello there, order \d+ is ready\.$/),
+    ]);
+    expect(await untold()).toEqual([]);
+    await named('Ada');
   });
 });
