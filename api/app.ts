@@ -18,6 +18,7 @@ export function createApp(deps: ApiDeps): Express {
   const app = express();
   app.set('etag', false);
   app.disable('x-powered-by');
+  app.set('trust proxy', [...deps.config.trustedProxies]);
   app.use(giveRequestId);
   app.use(logAccess(deps.log));
   app.use(traceRequest);

@@ -30,6 +30,7 @@ export interface Config {
   readonly masterKey?: string;
   readonly publicUrl: string;
   readonly allowPrivateTargets: readonly string[];
+  readonly trustedProxies: readonly string[];
   readonly ratePerMinute: number;
   readonly databaseUrl?: string;
   readonly databasePool: number;
@@ -85,6 +86,7 @@ export function loadConfig(
       e.POSTROOM_PUBLIC_URL ?? `http://${e.POSTROOM_HOST}:${e.POSTROOM_API_PORT}`
     ).replace(/\/+$/, ''),
     allowPrivateTargets: e.POSTROOM_ALLOW_PRIVATE_TARGETS,
+    trustedProxies: e.POSTROOM_TRUSTED_PROXIES,
     ratePerMinute: e.POSTROOM_TENANT_RATE_PER_MINUTE,
     databaseUrl: e.DATABASE_URL,
     databasePool: e.POSTROOM_DATABASE_POOL,

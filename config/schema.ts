@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 const port = (fallback: number, description: string) =>
@@ -41,14 +42,17 @@ export const Environment = z.object({
   POSTROOM_ALLOW_PRIVATE_TARGETS: z
     .string()
     .default('')
-    .transform((list) =>
-      list
-        .split(',')
-        .map((item) => item.trim())
-        .filter(Boolean),
-    )
+    .transform(listed)
     .describe(
       'Hosts or CIDRs, comma-separated, that webhooks and integrations may reach although private.',
+    ),
+  POSTROOM_TRUSTED_PROXIES: z
+    .string()
+    .default('')
+    .transform(listed)
+    .refine((proxies) => proxies.every(isAddressOrRange), 'wants addresses or CIDRs')
+    .describe(
+      'Addresses or CIDRs, comma-separated, of proxies before the API: what they say in X-Forwarded-For is the address that a person calls from.',
     ),
   POSTROOM_TENANT_RATE_PER_MINUTE: z.coerce
     .number()
@@ -118,3 +122,18 @@ export const Environment = z.object({
   NODE_ENV: z.string().optional().describe('`production` refuses to make a master key.'),
 });
 export type Environment = z.infer<typeof Environment>;
+
+function listed(list: string): string[] {
+  return list
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+}
+
+function isAddressOrRange(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/');
+  const family = isIP(address);
+  const isRange =
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+  return family !== 0 && isRange && more.length === 0;
+}

@@ -9,6 +9,7 @@ import type { ApiDeps } from '../deps.ts';
 import { Told, toldAsPage } from '../oauth/connect.ts';
 import { sendPage } from '../oauth/page.ts';
 import { formProof, isOwnForm } from './browser.ts';
+import { linkLimits } from './limits.ts';
 import { readToken } from './token.ts';
 
 type Params = { token: string };
@@ -18,10 +19,12 @@ type Params = { token: string };
  * too; only the form on its page does, in the browser that it was shown to.
  */
 export function mountLinks(app: Express, deps: ApiDeps): void {
-  app.get('/link/:token', named, showLink(deps));
+  const limits = linkLimits();
+  app.get('/link/:token', named, ...limits, showLink(deps));
   app.post(
     '/link/:token',
     named,
+    ...limits,
     express.urlencoded({ extended: false, limit: 4096 }),
     confirmLink(deps),
   );
