@@ -116,15 +116,23 @@ export function contentId(source: Buffer): string {
 
 /** The reading of a JSON body by its schema. @throws DoorRefusal 400 */
 export function readJson<T>(vendor: string, text: string, schema: z.ZodType<T>): T {
-  const parsed = schema.safeParse(jsonOrUndefined(text));
+  return readValue(vendor, jsonOrUndefined(text), schema);
+}
+
+/** The same of a body that was parsed already. @throws DoorRefusal 400 */
+export function readValue<T>(vendor: string, value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw unreadable(vendor, `${issue!.path.join('.') || 'its body'}: ${issue!.message}`);
 }
 
-export function jsonOrUndefined(text: string): unknown {
+export function jsonOrUndefined(
+  text: string,
+  revive?: (key: string, value: unknown) => unknown,
+): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return JSON.parse(text, revive) as unknown;
   } catch {
     return undefined; // the schema says what was wanted
   }

@@ -65,7 +65,39 @@ describe('the door', () => {
   it('loses no event beside one that can’t be read', async () => {
     const broken = { sender: 'somebody', message: { text: 'without an id' } };
     const { sources } = await door.receive(request([entry('900', broken, text('m_5'))]), call);
-    expect(sources.map(({ providerMessageId }) => providerMessageId)).toEqual(['m_5']);
+    expect(sources.map(({ providerMessageId }) => providerMessageId)).toEqual([
+      'm_5',
+      expect.stringMatching(/^sha256:/),
+    ]);
+    expect(sources[1]!.unreadable).toBe(true);
+    expect(() => readEvent(sources[1]!.source, { receivedAt: new Date() })).toThrow(
+      /can’t be read: message: mid: /,
+    );
+  });
+
+  it('takes ids that come as numbers, and names what is of no page', async () => {
+    const number = {
+      sender: { id: 7001 },
+      recipient: { id: 900 },
+      timestamp: 1763712000000,
+      message: { mid: 'm_6', text: 'Hi' },
+    };
+    const asked = request([
+      { id: 900, messaging: [number, 7], standby: 'nonsense' },
+      { messaging: [text('m_7')] },
+      'nonsense' as never,
+    ]);
+    expect(door.accounts!(asked)).toEqual(['900']);
+    expect(door.strays!(asked)).toEqual([{ messaging: [text('m_7')] }, 'nonsense']);
+    const { sources } = await door.receive(asked, call);
+    expect(
+      sources.map(({ providerMessageId, unreadable }) => unreadable ?? providerMessageId),
+    ).toEqual(['m_6', true, true]);
+    const { party } = readEvent(sources[0]!.source, { receivedAt: new Date() });
+    expect(party.address).toBe('7001');
+    expect(JSON.parse(String(sources[2]!.source))).toMatchObject({
+      entry: [{ id: '900', standby: ['nonsense'] }],
+    });
   });
 
   it('tells what arrived and what was read, by ids and by marks in time', async () => {
@@ -82,7 +114,7 @@ describe('the door', () => {
       ]),
       call,
     );
-    expect(sources).toEqual([]);
+    expect(sources).toEqual([expect.objectContaining({ unreadable: true })]);
     const mark = (ms: number, status: string) => ({
       of: { sentTo: '7001', until: new Date(ms) },
       status,

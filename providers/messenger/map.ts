@@ -2,9 +2,10 @@ import type { ChatMessage } from '../../domain/chat.ts';
 import { storable } from '../../domain/mail/storable.ts';
 import { chatMessage } from '../chat-message.ts';
 import type { SourceMeta } from '../contract.ts';
+import { storedCall } from '../graph-webhook.ts';
 import { contentOf } from './content.ts';
 import { markedMessage } from '../own-mark.ts';
-import { Call, eventsOf, type Event, type PageEvent } from './webhook.ts';
+import { eventsOf, unreadableOf, type Event, type PageEvent } from './webhook.ts';
 
 /**
  * Reads one stored event: a call of Meta's that holds this event alone.
@@ -48,10 +49,15 @@ export function readEvent(source: Buffer, { receivedAt }: SourceMeta): ChatMessa
 }
 
 function onlyEvent(source: Buffer): PageEvent {
-  const call = Call.safeParse(JSON.parse(source.toString()));
-  const [event] = call.success ? eventsOf(call.data) : [];
-  if (!event) throw new Error('The source is no call of Messenger’s.');
-  return event;
+  const call = storedCall(source);
+  const [event] = eventsOf(call);
+  if (event) return event;
+  const [unreadable] = unreadableOf(call);
+  throw new Error(
+    unreadable
+      ? `This event of Messenger’s can’t be read: ${unreadable.fault}.`
+      : 'The source is no call of Messenger’s.',
+  );
 }
 
 function timeOf({ timestamp }: Event, receivedAt: Date): Date {

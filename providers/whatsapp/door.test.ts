@@ -141,7 +141,100 @@ describe('the door', () => {
         },
       ]),
     );
-    expect(sources.map((source) => source.providerMessageId)).toEqual(['m']);
+    const readable = sources.filter(({ unreadable }) => !unreadable);
+    expect(readable.map((source) => source.providerMessageId)).toEqual(['m']);
+    const aside = sources.filter(({ unreadable }) => unreadable);
+    const kept = (kind: string, one: unknown) => ({
+      object: 'whatsapp_business_account',
+      entry: [
+        {
+          id: 'a',
+          changes: [change('11', { [kind]: [one] })],
+        },
+      ],
+    });
+    expect(aside.map(({ source }) => JSON.parse(String(source)) as unknown)).toEqual([
+      kept('messages', { type: 'text' }),
+      kept('messages', 7),
+      kept('statuses', 7),
+    ]);
+    expect(new Set(aside.map(({ providerMessageId }) => providerMessageId)).size).toBe(3);
+    const reasons = aside.map(({ source }) => {
+      try {
+        return readMessage(source, { receivedAt: new Date() });
+      } catch (error) {
+        return String(error);
+      }
+    });
+    expect(reasons).toEqual([
+      expect.stringMatching(/This message .* can’t be read: id: /),
+      expect.stringMatching(/This message .* can’t be read: /),
+      expect.stringMatching(/This report .* can’t be read: /),
+    ]);
+  });
+
+  it('reads ids that come as numbers, to the last digit, and changes without a field', async () => {
+    const value = {
+      metadata: { phone_number_id: 11, display_phone_number: 4930901820 },
+      contacts: [7, { wa_id: 491, profile: { name: 'Ada' } }],
+      messages: [{ ...text('m'), from: 491 }],
+      statuses: [{ id: 'w1', status: 'sent', timestamp: '1763712000' }],
+    };
+    const call = request([{ id: 1, changes: [{ value }] }, 'nonsense' as never]);
+    const long = String(call.body).replace('"id":1,', '"id":17841400000000001,');
+    const asNumber = { ...call, body: Buffer.from(long) };
+    expect(door.accounts!(asNumber)).toEqual(['11']);
+    const { sources, statuses } = await receive(asNumber);
+    expect(statuses).toMatchObject([{ of: { providerMessageId: 'w1' }, status: 'sent' }]);
+    expect(sources.map(({ providerMessageId }) => providerMessageId)).toEqual(['m']);
+    expect(JSON.parse(String(sources[0]!.source))).toMatchObject({
+      entry: [{ id: '17841400000000001' }],
+    });
+    const { party, message } = readMessage(sources[0]!.source, { receivedAt: new Date() });
+    expect([party, message.to[0]!.address]).toEqual([
+      { address: '+491', name: 'Ada' },
+      '+4930901820',
+    ]);
+  });
+
+  it('leaves text with long numbers in it as it is', async () => {
+    const body = 'Order 12345678901234567, \\"99999999999999999\\":12345678901234567';
+    const call = request([
+      { id: 'a', changes: [change('11', { messages: [{ ...text('m'), text: { body } }] })] },
+    ]);
+    const [source] = (await receive(call)).sources;
+    const { message } = readMessage(source!.source, { receivedAt: new Date() });
+    expect(message.content).toBe(body);
+  });
+
+  it('names what is of no number, and takes what stands beside it', async () => {
+    const nameless = { field: 'messages', value: { messages: [text('x')] } };
+    const call = request([
+      'nonsense' as never,
+      {
+        id: 'a',
+        changes: [
+          nameless,
+          { field: 'messages', value: 3 },
+          change('11', { messages: [text('m')] }),
+        ],
+      },
+      { id: 'b', changes: 'none' },
+      { id: 'c', changes: [{ field: 'account_update', value: { event: 'x' } }] },
+    ]);
+    expect(door.strays!(call)).toEqual([
+      'nonsense',
+      nameless,
+      { field: 'messages', value: 3 },
+      'none',
+    ]);
+    expect((await receive(call)).sources.map((one) => one.providerMessageId)).toEqual(['m']);
+    expect(door.strays!(request(['nonsense' as never], 'page'))).toEqual([]);
+    const noList = {
+      ...call,
+      body: Buffer.from('{"object":"whatsapp_business_account","entry":3}'),
+    };
+    expect(door.strays!(noList)).toEqual([3]);
   });
 
   it('refuses a call that is no JSON', () => {

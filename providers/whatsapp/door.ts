@@ -1,11 +1,21 @@
 import { serverWords } from '../connect.ts';
 import type { DeliveryStatus, DoorCapability, DoorReceipt, DoorRequest } from '../contract.ts';
-import { readJson } from '../cloud-mail.ts';
+import { contentId } from '../cloud-mail.ts';
+import { graphCall } from '../graph-webhook.ts';
 import { handshakeAnswer, hubKeys, refuseUnlessSigned } from '../hub-webhook.ts';
 import { IS_OFF, type WhatsAppSettings } from './manifest.ts';
 import { statusOf } from './statuses.ts';
 import { subscription } from './subscription.ts';
-import { Call, changesOf, concerns, Message, OBJECT, Status, type Change } from './webhook.ts';
+import {
+  changesOf,
+  concerns,
+  Message,
+  OBJECT,
+  Status,
+  straysOf,
+  type Change,
+  type Value,
+} from './webhook.ts';
 
 /** Meta’s calls hold up to some hundred messages, and no files. */
 const MOST_BYTES = 5 * 1024 * 1024;
@@ -19,6 +29,7 @@ export const door: DoorCapability<WhatsAppSettings> = {
   sharedAs: 'meta',
   accounts: (request) => (request.method === 'GET' ? [] : numbersOf(request)),
   keys: hubKeys,
+  strays: (request) => (request.method === 'GET' ? [] : straysOf(callOf(request))),
   verify(request, { settings }) {
     refuseUnlessSigned('whatsapp', request, settings);
   },
@@ -41,64 +52,74 @@ export const door: DoorCapability<WhatsAppSettings> = {
   },
 };
 
-const calls = new WeakMap<Buffer, Call>();
-
-/** Read once for all numbers that it speaks of. @throws DoorRefusal 400 */
-function callOf({ body }: DoorRequest): Call {
-  const known = calls.get(body);
-  if (known) return known;
-  const call = readJson('whatsapp', body.toString(), Call);
-  calls.set(body, call);
-  return call;
-}
+const callOf = (request: DoorRequest) => graphCall('whatsapp', request);
 
 function numbersOf(request: DoorRequest): string[] {
   return changesOf(callOf(request)).flatMap(({ value }) => value.metadata?.phone_number_id ?? []);
 }
 
+type Source = DoorReceipt['sources'][number];
+type Kind = 'messages' | 'message_echoes' | 'statuses';
+
 /** Each message as a call of its own, in Meta's form: what is stored is what came, and can be read again alone. */
-function sourcesOf(
-  { accountId, field, value, raw }: Change,
-  settings: WhatsAppSettings,
-): DoorReceipt['sources'][number][] {
-  return (['messages', 'message_echoes'] as const).flatMap((kind) =>
-    (value[kind] ?? []).flatMap((one) => {
+function sourcesOf(change: Change, settings: WhatsAppSettings): Source[] {
+  const off = settings.whatsapp_enabled ? {} : { turnedAway: IS_OFF };
+  const messages = (['messages', 'message_echoes'] as const).flatMap((kind) =>
+    change.value[kind].map((one): Source => {
       const message = Message.safeParse(one);
-      if (!message.success) return [];
-      const contacts = (value.contacts ?? []).map((contact, index) => ({
-        isOfMessage: concerns(contact, message.data),
-        raw: (raw['contacts'] as unknown[])[index], // parsed from it, item by item
-      }));
-      const alone = {
-        ...without(raw, ['messages', 'message_echoes', 'statuses']),
-        ...(contacts.length > 0 && {
-          contacts: contacts
-            .filter(({ isOfMessage }) => contacts.length === 1 || isOfMessage)
-            .map((contact) => contact.raw),
-        }),
-        [kind]: [one],
-      };
-      const changes = [{ field, value: alone }];
-      return [
-        {
-          source: Buffer.from(
-            JSON.stringify({ object: OBJECT, entry: [{ id: accountId, changes }] }),
-          ),
-          providerMessageId: message.data.id,
-          ...(settings.whatsapp_enabled ? {} : { turnedAway: IS_OFF }),
-        },
-      ];
+      if (!message.success) return { ...unreadable(change, kind, one), ...off };
+      const source = alone(change, kind, one, contactsOf(change, message.data));
+      return { source, providerMessageId: message.data.id, ...off };
     }),
   );
+  const reports = reportsOf(change).filter((one) => !Status.safeParse(one).success);
+  return [
+    ...messages,
+    ...reports.map((one) => ({ ...unreadable(change, 'statuses', one), ...off })),
+  ];
+}
+
+/** Kept under its content, since its own name can't be read. */
+function unreadable(change: Change, kind: Kind, one: unknown): Source {
+  const source = alone(change, kind, one, []);
+  return { source, providerMessageId: contentId(source), unreadable: true };
+}
+
+function alone(
+  { accountId, field, raw }: Change,
+  kind: Kind,
+  one: unknown,
+  contacts: readonly unknown[],
+): Buffer {
+  const value = {
+    ...without(raw, ['messages', 'message_echoes', 'statuses', 'contacts']),
+    ...(contacts.length > 0 && { contacts }),
+    [kind]: [one],
+  };
+  const entry = [{ id: accountId, changes: [{ field, value }] }];
+  return Buffer.from(JSON.stringify({ object: OBJECT, entry }));
+}
+
+/** Those of a call's people whom this message concerns, as they came; the only one, whoever it is. */
+function contactsOf({ value, raw }: Change, message: Message): unknown[] {
+  const came = raw['contacts'];
+  const all: unknown[] = Array.isArray(came) ? came : came == null ? [] : [came];
+  return all.length === 1
+    ? all
+    : all.filter((_, index) => concerns(value.contacts[index]!, message));
 }
 
 function without(raw: Change['raw'], keys: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(raw).filter(([key]) => !keys.includes(key)));
 }
 
-function statusesOf({ field, value }: Change): DeliveryStatus[] {
-  if (field !== 'messages') return []; // those of calls are no messages
-  return (value.statuses ?? []).flatMap((raw) => {
+/** Those of calls are no messages. */
+function reportsOf({ field = 'messages', value }: Change): Value['statuses'] {
+  return field === 'messages' ? value.statuses : [];
+}
+
+function statusesOf(change: Change): DeliveryStatus[] {
+  return reportsOf(change).flatMap((raw) => {
     const status = Status.safeParse(raw);
     return (status.success && statusOf(status.data)) || [];
   });

@@ -3,8 +3,9 @@ import { storable } from '../../domain/mail/storable.ts';
 import { e164OfDigits } from '../../domain/phone.ts';
 import { chatMessage } from '../chat-message.ts';
 import type { SourceMeta } from '../contract.ts';
+import { faultOf, storedCall } from '../graph-webhook.ts';
 import { contentOf } from './content.ts';
-import { Call, changesOf, concerns, Message, type Value } from './webhook.ts';
+import { changesOf, concerns, Message, Status, type Value } from './webhook.ts';
 
 /**
  * Reads one stored message: a call of Meta's that holds this message alone.
@@ -46,13 +47,16 @@ export function readMessage(source: Buffer, { receivedAt }: SourceMeta): ChatMes
 }
 
 function onlyMessage(source: Buffer): { value: Value; message: Message; isEcho: boolean } {
-  const call = Call.parse(JSON.parse(source.toString()));
-  for (const { value } of changesOf(call)) {
-    const [received] = value.messages ?? [];
-    const [sent] = value.message_echoes ?? [];
-    const found = received ?? sent;
-    if (found === undefined) continue;
-    return { value, message: Message.parse(found), isEcho: received === undefined };
+  for (const { value } of changesOf(storedCall(source))) {
+    const isEcho = value.messages.length === 0;
+    for (const found of isEcho ? value.message_echoes : value.messages) {
+      const message = Message.safeParse(found);
+      if (message.success) return { value, message: message.data, isEcho };
+      throw new Error(`This message of WhatsApp’s can’t be read: ${faultOf(Message, found)}.`);
+    }
+    const report = value.statuses.find((one) => !Status.safeParse(one).success);
+    if (report !== undefined)
+      throw new Error(`This report of WhatsApp’s can’t be read: ${faultOf(Status, report)}.`);
   }
   throw new Error('There is no message in this call of WhatsApp’s.');
 }
@@ -66,7 +70,7 @@ interface Person {
 }
 
 /** The customer, from the message itself and from what the call tells of its people. */
-function personOf({ contacts = [] }: Value, message: Message, isEcho: boolean): Person {
+function personOf({ contacts }: Value, message: Message, isEcho: boolean): Person {
   const number = isEcho ? message.to : message.from;
   const userId = isEcho ? message.to_user_id : message.from_user_id;
   const contact =
