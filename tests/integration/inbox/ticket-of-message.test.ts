@@ -244,6 +244,13 @@ describe('an answer to a message without a ticket', () => {
     expect(started()).toEqual([]);
   });
 
+  it('to somebody who asked for silence is refused, and begins none', async () => {
+    const { id } = await writes('STOP');
+    const refused = await reply(id, { text: 'Are you sure?' });
+    expect([refused.status, refused.body.type]).toEqual([422, 'urn:postroom:problem:opted_out']);
+    expect(await tickets()).toEqual([]);
+  });
+
   it('is answered to what was sent beside us, too', async () => {
     const contact = await rows.contact('Bob', '+33612345678');
     const echo = await rows.said({
@@ -309,6 +316,29 @@ describe('a ticket made of a message', () => {
       sequence: 3,
       data: { message: { id: stray } },
     });
+  });
+
+  it('of a long talk has the latest 200 messages, and what is asked for besides', async () => {
+    const contact = await rows.contact('Bob', '+33612345678');
+    await rows.talk(chat, contact, '+33612345678', { window_ends_at: new Date(Date.now() + HOUR) });
+    const said: string[] = [];
+    for (let nth = 0; nth < 205; nth += 1)
+      said.push(
+        await rows.said({
+          channelId: chat,
+          provider: 'whatsapp',
+          ticketId: null,
+          who: '+33612345678',
+          at: minute(nth),
+        }),
+      );
+    const made = (await make(said.at(-1)!)).body;
+    expect(made.message_count).toBe(200);
+    expect((await message(said[4]!)).ticket_id).toBeNull();
+    expect((await message(said[5]!)).ticket_id).toBe(made.id);
+    expect((await reply(said[0]!)).body.ticket_id).toBe(made.id);
+    const { body } = await client.call('GET', `/v1/tickets/${made.id}`);
+    expect(body).toMatchObject({ message_count: 206, status: 'open' });
   });
 
   it('follows the conversation’s last one, where that has ended', async () => {
