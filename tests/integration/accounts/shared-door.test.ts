@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import express from 'express';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { mountIngress } from '../../../api/ingress/mount.ts';
 import { answerErrors } from '../../../api/middleware/errors.ts';
@@ -13,6 +14,7 @@ import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
 import { DoorRefusal, type ChannelProvider } from '../../../providers/contract.ts';
+import { eventually } from '../../harness/index.ts';
 import { request, startTestApi, type TestApi } from '../api-fixture.ts';
 
 // A vendor that calls one address for all its accounts, as those with one address per app do.
@@ -227,6 +229,69 @@ test('two channels of one account, in two tenants, both hear of it', async () =>
   const other = await channel('bob', 'shared', 's-app');
   expect((await post([{ account: 'shared', id: 'm5' }], 's-app')).status).toBe(200);
   expect([await staged(one), await staged(other)]).toEqual([['m5'], ['m5']]);
+});
+
+/** Beyond what the product itself may do. */
+const asOwner = (...statements: string[]) =>
+  api.db.transaction().execute(async (tx) => {
+    await sql`set local role none`.execute(tx);
+    for (const statement of statements) await sql.raw(statement).execute(tx);
+  });
+
+/** What the database does to each source of one channel before it is stored. */
+const beforeStoring = ({ id }: Place, does: string) =>
+  asOwner(
+    `create function meddle() returns trigger language plpgsql as $$ begin ${does}; return new; end $$`,
+    `create trigger meddle before insert on sources for each row
+       when (new.channel_id = '${id}') execute function meddle()`,
+  );
+const letAlone = () => asOwner(`drop function meddle() cascade`);
+
+test('what keeps one channel’s part from being stored keeps no other’s, and is asked for again', async () => {
+  const [one, other] = [
+    await channel('ada', 'first', 's-app'),
+    await channel('bob', 'second', 's-app'),
+  ];
+  const call = (id: string) =>
+    post(
+      ['first', 'second'].map((account) => ({ account, id: `${account}-${id}` })),
+      's-app',
+    );
+  await beforeStoring(one, 'perform pg_advisory_xact_lock(6120)');
+  const answered = await api.db.transaction().execute(async (tx) => {
+    await sql`select pg_advisory_xact_lock(6120)`.execute(tx);
+    const waiting = call('a');
+    await eventually(async () => expect(await staged(other)).toEqual(['second-a']));
+    expect(await staged(one)).toEqual([]);
+    return { waiting };
+  });
+  expect((await answered.waiting).status).toBe(200);
+  await letAlone();
+
+  await beforeStoring(one, `raise exception 'not now'`);
+  expect((await call('b')).status).toBe(503);
+  expect([await staged(one), await staged(other)]).toEqual([['first-a'], ['second-a', 'second-b']]);
+  await letAlone();
+  expect((await call('b')).status).toBe(200);
+  expect([await staged(one), await staged(other)]).toEqual([
+    ['first-a', 'first-b'],
+    ['second-a', 'second-b'],
+  ]);
+});
+
+test('one channel that can’t be opened keeps no other of its call from being heard', async () => {
+  const broken = await channel('ada', 'broken', 's-app');
+  const whole = await channel('bob', 'whole', 's-app');
+  await inTenant(api.db, broken.tenantId, (tx) =>
+    tx
+      .updateTable('channels')
+      .set({ secrets: Buffer.from('nonsense'), version: 2 })
+      .where('id', '=', broken.id)
+      .execute(),
+  );
+  const entries = ['broken', 'whole'].map((account) => ({ account, id: account }));
+  expect((await post(entries, 's-app')).status).toBe(503);
+  expect(await staged(whole)).toEqual(['whole']);
 });
 
 test('an account that is nobody’s is answered 200 only where the call is the vendor’s', async () => {

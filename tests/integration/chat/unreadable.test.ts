@@ -78,7 +78,7 @@ test('WhatsApp: what can be read becomes messages, the rest is set aside once wi
     statuses: [{ status: 'delivered' }],
   };
   const entry = [
-    { id: 17841400000000001, changes: [{ value }, { field: 'messages', value: 'nonsense' }] },
+    { id: 102290129340398, changes: [{ value }, { field: 'messages', value: 'nonsense' }] },
     'nonsense',
   ];
   const before = await Promise.all(
