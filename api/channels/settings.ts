@@ -82,6 +82,11 @@ export function accountOf(
   return manifest.accountOf?.(settings.parsed, address) ?? null;
 }
 
+/** Whether one channel alone may be of an account: a chat's messages come to all, and mail's folders are read apart. */
+export function isSoleOfAccount({ chat }: ChannelProvider): boolean {
+  return chat !== undefined;
+}
+
 /**
  * Which kept tokens a change of settings makes useless: with other settings an access token is obtained anew; a token
  * that the admin wrote takes the place of a consent.

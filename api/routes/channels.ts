@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { AddressTaken } from '../../db/queries/channel-addresses.ts';
 import { changeChannel, deleteChannel, requestSync } from '../../db/queries/channel-changes.ts';
 import {
   countSetAside,
@@ -21,6 +20,7 @@ import {
   accountOf,
   addressesOf,
   checkSettings,
+  isSoleOfAccount,
   patchedSettings,
   tokensToForget,
 } from '../channels/settings.ts';
@@ -35,9 +35,10 @@ import {
 import { releaseFormerAccount } from '../channels/release.ts';
 import { checkUpdateMessages, updateWarningsOf } from '../channels/update-messages.ts';
 import { errorOf, tryCredentials } from '../channels/validate.ts';
+import { asTaken } from '../channels/taken.ts';
 import type { ApiDeps } from '../deps.ts';
 import { page, pageOf, pageQuery, readCursor } from '../page.ts';
-import { invalid, notFound, Problem } from '../problem.ts';
+import { invalid, notFound, type Problem } from '../problem.ts';
 import { answer, route, type AnyRoute } from '../route.ts';
 
 const tags = ['Channels'];
@@ -121,6 +122,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         provider: provider.manifest.name,
         addresses,
         account: accountOf(provider, settings, address),
+        isSole: isSoleOfAccount(provider),
         doorHashes: settings.doorHashes,
         settings: settings.open,
         secrets: settings.secrets,
@@ -129,7 +131,7 @@ export const channelRoutes: readonly AnyRoute[] = [
         desiredState: body.is_active ? 'running' : 'stopped',
         ...firstState(body.is_active, lastError),
         lastError,
-      }).catch(addressTaken);
+      }).catch(asTaken);
       await deps.relay.flush(pending);
       return answer(
         {
@@ -204,7 +206,8 @@ export const channelRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params, body }) => {
       let warnings: readonly string[] = [];
       const rules = body.rules ? await checkRules(deps, tenantId, body.rules) : body.rules;
-      if (body.settings) await releaseFormerAccount(deps, tenantId, params.id, body.settings);
+      if (body.settings)
+        await releaseFormerAccount(deps, tenantId, params.id, body.settings).catch(asTaken);
       const changed = await changeChannel(deps.db, tenantId, params.id, (row) => {
         const provider = providerNamed(row.provider);
         const patched = patchedSettings(row, body.settings ?? {}, deps.keys);
@@ -228,6 +231,7 @@ export const channelRoutes: readonly AnyRoute[] = [
           address,
           addresses,
           account: accountOf(provider, settings, address),
+          isSole: isSoleOfAccount(provider),
           doorHashes: settings.doorHashes,
           ...(body.settings
             ? {
@@ -242,7 +246,7 @@ export const channelRoutes: readonly AnyRoute[] = [
             ? {}
             : { desiredState: body.is_active ? activated(row) : 'stopped' }),
         };
-      }).catch(addressTaken);
+      }).catch(asTaken);
       if (!changed) throw notFound('channel', params.id);
       await deps.relay.flush(changed.pending);
       const untold = await updateWarningsOf(deps, tenantId, changed.row);
@@ -306,11 +310,4 @@ function addressMissing(): Problem {
   return invalid('A channel of this provider is reached by its address alone.', [
     { pointer: '/address', message: 'wants the address that mail is sent to' },
   ]);
-}
-
-function addressTaken(error: unknown): never {
-  if (!(error instanceof AddressTaken)) throw error;
-  throw new Problem(409, 'address_taken', `${error.message} Give it up there, or take another.`, {
-    errors: [{ pointer: '/address', message: `"${error.address}" is taken` }],
-  });
 }

@@ -3,6 +3,7 @@ import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
 import { UNREAD_HEALTH } from './account-health.ts';
+import { claimAccount } from './channel-accounts.ts';
 import { claimAddresses, freeAddresses, type ClaimedAddresses } from './channel-addresses.ts';
 import { consentedAccount, forgetTokens } from './channel-tokens.ts';
 import { forgetCredentials } from './channel-watch.ts';
@@ -22,6 +23,8 @@ export interface ChannelChange {
   readonly desiredState?: DesiredState;
   /** Where nobody has consented: by a consent it is what the vendor said. */
   readonly account?: string | null;
+  /** No other channel of the tenant may be of the account. */
+  readonly isSole?: boolean;
   /** Of the settings as they are now. */
   readonly doorHashes?: DoorHashes | null;
   /** Kept tokens that the change makes useless. */
@@ -33,7 +36,7 @@ export interface ChannelChange {
 /**
  * Writes what an admin changed and tells the workflow. `change` sees the locked row, so that two admins' merges
  * don't overwrite each other. Null where there is no such channel.
- * @throws AddressTaken
+ * @throws AddressTaken, AccountTaken
  */
 export async function changeChannel(
   db: Db,
@@ -45,13 +48,24 @@ export async function changeChannel(
   const row = await inTenant(db, tenantId, async (tx) => {
     const before = await lockChannel(tx, channelId);
     if (!before) return null;
-    const { addresses, settings, rules, desiredState, reconnects, account, forget, ...rest } =
-      change(before);
+    const {
+      addresses,
+      settings,
+      rules,
+      desiredState,
+      reconnects,
+      account,
+      isSole,
+      forget,
+      ...rest
+    } = change(before);
     // Hashes of other secrets would lead astray: without new ones they are made later.
     const { doorHashes = rest.secrets === undefined ? undefined : null, ...plain } = rest;
     if (forget) await forgetTokens(tx, channelId, forget);
     const consented = await consentedAccount(tx, channelId);
     const desired = desiredState ?? before.desired_state;
+    if (isSole && account && account !== before.account)
+      await claimAccount(tx, tenantId, { id: channelId, provider: before.provider, account });
     if (addresses) {
       await freeAddresses(tx, channelId);
       await claimAddresses(tx, tenantId, channelId, addresses);

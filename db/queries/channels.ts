@@ -6,6 +6,7 @@ import type { KeyRing } from '../../security/key-ring.ts';
 import { mergeSecrets } from '../../security/settings-secrets.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
+import { claimAccount } from './channel-accounts.ts';
 import { claimAddresses, type ClaimedAddresses } from './channel-addresses.ts';
 import { doorColumns, type DoorHashes } from './door-keys.ts';
 import { Pending } from './outbox.ts';
@@ -174,6 +175,8 @@ export interface NewChannel {
   readonly addresses: ClaimedAddresses;
   /** The vendor's own name of the account, where its door tells channels apart by it. */
   readonly account?: string | null;
+  /** No other channel of the tenant may be of the account. */
+  readonly isSole?: boolean;
   /** By what its vendor's shared door knows a call that names no account of ours. */
   readonly doorHashes?: DoorHashes | null;
   readonly settings: JsonObject;
@@ -188,7 +191,7 @@ export interface NewChannel {
 
 /**
  * Inserts a channel and leaves its workflow to be started; a repeat with the same id finds the first one.
- * @throws AddressTaken
+ * @throws AddressTaken, AccountTaken
  */
 export async function createChannel(
   db: Db,
@@ -196,7 +199,10 @@ export async function createChannel(
   channel: NewChannel,
 ): Promise<{ row: ChannelRow; pending: Pending }> {
   const pending = new Pending(tenantId);
+  const { id, provider, account = null } = channel;
   const row = await inTenant(db, tenantId, async (tx) => {
+    if (channel.isSole && account !== null)
+      await claimAccount(tx, tenantId, { id, provider, account });
     const inserted = await tx
       .insertInto('channels')
       .values({
@@ -205,7 +211,7 @@ export async function createChannel(
         provider: channel.provider,
         name: channel.name,
         address: channel.address,
-        account: channel.account ?? null,
+        account,
         ...doorColumns(channel.doorHashes ?? null),
         settings: JSON.stringify(channel.settings),
         secrets: channel.secrets,
