@@ -133,7 +133,13 @@ async function notify(
   const { tx, now, pending } = context;
   const channel = await outgoingChannel(tx, pending.tenantId, ticket.account_id);
   const addresses = await addressesOf(tx, names);
-  if (!channel?.address || !context.canSend(channel.provider) || addresses.length === 0) return;
+  if (
+    !channel?.address ||
+    channel.isStopped ||
+    !context.canSend(channel.provider) ||
+    addresses.length === 0
+  )
+    return;
   const id = newId('message', now.getTime());
   const body = writtenMessage({
     provider: channel.provider,

@@ -43,6 +43,7 @@ export async function answeringChannel(
 ): Promise<OutgoingChannel | Refusal> {
   const usual = usualChannel(place.ticket, named);
   const channel = await wantedChannel(place, usual, asked);
+  if (channel?.isStopped) return stopped(channel);
   if (channel && place.canSend(channel.provider)) return channel;
   return noChannel(asked.account_id ?? asked.channel ?? usual.id, channel);
 }
@@ -58,11 +59,18 @@ function wantedChannel(
   { tx, tenantId, ticket, at }: AnsweringPlace,
   usual: ChannelPlace,
   { account_id: id, channel: provider }: WayAsked,
-): Promise<OutgoingChannel | null> {
+): Promise<(OutgoingChannel & { readonly isStopped?: boolean }) | null> {
   if (id) return outgoingChannel(tx, tenantId, id);
   return provider && provider !== usual.provider
     ? channelToReach(tx, tenantId, provider, ticket, at)
     : outgoingChannel(tx, tenantId, usual.id);
+}
+
+function stopped({ id, name }: OutgoingChannel): Refusal {
+  return {
+    code: 'channel_stopped',
+    detail: `Channel "${name}" is stopped: nothing goes out by it. Start it (POST /v1/channels/${id}/start), or give another "account_id".`,
+  };
 }
 
 function noChannel(asked: string, found: OutgoingChannel | null): Refusal {

@@ -31,6 +31,8 @@ export interface TellingPlace {
     readonly address: string | null;
     /** As stored: what they say of ticket updates is read. */
     readonly settings: unknown;
+    /** By an admin: nothing goes out. */
+    readonly isStopped?: boolean;
   };
   readonly chat: ChatCapability<unknown>;
   /** Who caused it. */
@@ -53,6 +55,10 @@ export async function tellOfUpdate(
   const { tx, channel, chat, now } = place;
   const party = await partyOfTicket(tx, channel.id, ticket);
   if (!party) return false;
+  if (channel.isStopped) {
+    await noteUntold(place, ticket, update, 'The channel is stopped.');
+    return false;
+  }
   const payload = await payloadOf(place, ticket, message, party);
   const at = { tx, channelId: channel.id, chat, ticket };
   const draft = await draftChat(at, { ...payload, to: [party] }, null, now);

@@ -9,7 +9,7 @@ const refusal = (change: Partial<Refusal> = {}): Refusal => ({
   since: AT.toISOString(),
   met_at: AT.toISOString(),
   version: 3,
-  tried_at: null,
+  tried: null,
   seen: false,
   ...change,
 });
@@ -26,7 +26,7 @@ test('a refused vendor is asked once in ten minutes, and at once after an adminâ
 
 test('credentials are tried at first, after a change, and now and then', () => {
   expect(isTrialDue({ send: refusal() }, 3, later(0))).toBe(true);
-  const tried = { send: refusal({ tried_at: later(1).toISOString() }) };
+  const tried = { send: refusal({ tried: { at: later(1).toISOString(), version: 3 } }) };
   expect(isTrialDue(tried, 3, later(2))).toBe(false);
   expect(isTrialDue(tried, 4, later(2))).toBe(true);
   expect(isTrialDue(tried, 3, later(11))).toBe(true);
@@ -37,8 +37,16 @@ const trial = (version: number, begun = later(1)) => ({ version, begun, now: lat
 
 test('what a trial saw is gone once it sees it no more', () => {
   const seen = afterTrial({ send: refusal() }, 'refused', trial(3));
-  expect(seen).toMatchObject({ send: { seen: true, tried_at: later(2).toISOString() } });
-  expect(afterTrial(seen, 'unreachable', trial(3, later(3)))).toMatchObject(seen);
+  expect(seen).toMatchObject({
+    send: { seen: true, tried: { at: later(2).toISOString(), version: 3 } },
+  });
+  // It may have seen something else: an answer is tried all the same after an admin's change.
+  expect(afterTrial({ send: refusal() }, 'refused', trial(4))).toMatchObject({
+    send: { version: 3, seen: true },
+  });
+  expect(afterTrial(seen, 'unreachable', trial(3, later(3)))).toMatchObject({
+    send: { seen: true },
+  });
   expect(afterTrial(seen, 'fine', trial(3, later(3)))).toEqual({});
 });
 

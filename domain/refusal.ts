@@ -12,8 +12,9 @@ export interface Refusal {
   readonly met_at: string;
   /** Of the channel, as it was then: whatever an admin changes since may have mended it. */
   readonly version: number;
-  /** When the credentials were last tried because of it, and whether the trial saw it. */
-  readonly tried_at: string | null;
+  /** When the credentials were last tried because of it, in which version of the channel; null where they never were. */
+  readonly tried: { readonly at: string; readonly version: number } | null;
+  /** A trial saw it. */
   readonly seen: boolean;
 }
 
@@ -57,10 +58,8 @@ export type Trial = 'fine' | 'refused' | 'unreachable';
 /** Whether the credentials are to be tried: once for each change by an admin, and now and then. */
 export function isTrialDue(refusals: Refusals, version: number, now: Date): boolean {
   return Object.values(refusals).some(
-    (refusal) =>
-      refusal.version !== version ||
-      refusal.tried_at === null ||
-      now.getTime() - Date.parse(refusal.tried_at) >= ASK_AGAIN_MS,
+    ({ tried }) =>
+      tried?.version !== version || now.getTime() - Date.parse(tried.at) >= ASK_AGAIN_MS,
   );
 }
 
@@ -75,9 +74,9 @@ export function afterTrial(
 ): Refusals {
   const left = Object.entries(refusals).flatMap(([kind, refusal]): [string, Refusal][] => {
     if (Date.parse(refusal.met_at) > begun.getTime()) return [[kind, refusal]];
-    const tried = { ...refusal, tried_at: now.toISOString() };
+    const tried = { ...refusal, tried: { at: now.toISOString(), version } };
     if (trial === 'unreachable') return [[kind, tried]];
-    if (trial === 'refused') return [[kind, { ...tried, version, seen: true }]];
+    if (trial === 'refused') return [[kind, { ...tried, seen: true }]];
     return refusal.seen || refusal.version !== version ? [] : [[kind, tried]];
   });
   return Object.fromEntries(left);

@@ -38,7 +38,9 @@ const shape = {
     examples: [['password', 'smtp.password']],
   }),
   rules: ChannelRules.nullable(),
-  is_active: z.boolean().meta({ description: 'False: stopped; its door refuses.' }),
+  is_active: z.boolean().meta({
+    description: 'False: stopped; its door refuses, and nothing goes out.',
+  }),
   state: ChannelState,
   detail: z.string().meta({ description: 'The state in plain words.' }),
   capabilities: Capabilities,

@@ -85,7 +85,8 @@ export const channelActionRoutes: readonly AnyRoute[] = [
     ...common,
     path: '/v1/channels/{id}/pause',
     summary: 'Pause a channel',
-    description: 'It fetches nothing; its door still accepts, and what comes is kept for later.',
+    description:
+      'It fetches and sends nothing. Its door still accepts, answers are still queued, and both are kept for later; answers for a day.',
     status: 200,
     response: Channel,
     handler: ({ deps, tenantId, params }) =>

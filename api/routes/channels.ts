@@ -81,7 +81,10 @@ const ChangedChannel = z
       description: 'A JSON merge patch: what is left out stays, secrets too; null removes.',
     }),
     rules: ChannelRules.nullish().meta({ description: 'As a whole; null removes all.' }),
-    is_active: z.boolean().optional(),
+    is_active: z.boolean().optional().meta({
+      description:
+        'False stops it: its door refuses, new answers by it are refused (422 `channel_stopped`), and those already queued are kept for a day.',
+    }),
   })
   .meta({ id: 'ChangedChannel' });
 

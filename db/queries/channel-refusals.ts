@@ -39,7 +39,7 @@ export async function noteRefusal(
     const news = { type: code, detail: message, version, met_at: now };
     const refusal: Refusal = isKnown
       ? { ...before, ...news }
-      : { ...news, since: before?.since ?? now, tried_at: null, seen: false };
+      : { ...news, since: before?.since ?? now, tried: null, seen: false };
     return { refusals: { ...refusals, [kind]: refusal }, isNews: !isKnown };
   });
 }

@@ -11,15 +11,16 @@ export interface OutgoingChannel {
   readonly address: string | null;
 }
 
-/** Null where it is gone. */
+/** Null where it is gone. Of one that an admin stopped nothing goes out. */
 export async function outgoingChannel(
   tx: Tx,
   tenantId: TenantId,
   id: string,
-): Promise<OutgoingChannel | null> {
+): Promise<(OutgoingChannel & { readonly isStopped: boolean }) | null> {
   const row = await tx
     .selectFrom('channels')
     .select(['id', 'provider', 'name', 'address'])
+    .select(sql<boolean>`desired_state = 'stopped'`.as('isStopped'))
     .where('tenant_id', '=', tenantId)
     .where('deleted_at', 'is', null)
     .where('id', '=', id)

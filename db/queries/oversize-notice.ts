@@ -38,7 +38,8 @@ export async function tellOversize(
 ): Promise<boolean> {
   const channel = await outgoingChannel(tx, tenantId, accountId);
   const { sender } = message;
-  if (!channel?.address || !sender || !isDeliverable(sender.address)) return false;
+  if (!channel?.address || channel.isStopped || !sender || !isDeliverable(sender.address))
+    return false;
   const id = newId('message', now.getTime());
   const domain = channel.address.slice(channel.address.lastIndexOf('@') + 1);
   const messageId = mintMessageId({ tenantId, ticketId, messageId: id, key, domain });

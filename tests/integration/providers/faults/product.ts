@@ -8,7 +8,7 @@ import { createLogger } from '../../../../telemetry/log.ts';
 import { openDeps } from '../../../../workers/deps.ts';
 import { startWorkers } from '../../../../workers/start.ts';
 import { freePort } from '../../../../embedded/ports.ts';
-import { testDatabase, testTemporal } from '../../../harness/index.ts';
+import { eventually, testDatabase, testTemporal } from '../../../harness/index.ts';
 import { request } from '../../api-fixture.ts';
 
 export interface FaultChannel {
@@ -16,9 +16,12 @@ export interface FaultChannel {
   /** Where the vendor calls it; null where it has no door. */
   readonly doorUrl: string | null;
   sync(): Promise<void>;
+  /** The same, and waits until a sync that began after it has ended. */
+  synced(): Promise<void>;
   status(): Promise<{
     state: string;
-    last_error: { detail: string } | null;
+    detail: string;
+    last_error: { type: string; detail: string } | null;
     watch_expires_at: string | null;
   }>;
   /** Message-IDs of all that was taken in, one for each message; of a chat's the vendor's own. */
@@ -49,6 +52,8 @@ export interface Product {
   watchOf(channelId: string): Promise<unknown>;
   /** A call of the API, by its path. @throws Error where it is refused */
   call(method: string, path: string, body?: unknown): Promise<Record<string, unknown>>;
+  /** The workers end, and others take over what they left. */
+  restartWorkers(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -79,7 +84,8 @@ export async function startProduct(
     POSTROOM_PUBLIC_URL: await publicUrl(`http://127.0.0.1:${port}`),
   });
   const deps = openDeps(config, createLogger('fatal'));
-  const workers = await startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);
+  const work = () => startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);
+  let workers = await work();
   const api = await startApi(deps);
 
   async function tenant(name: string): Promise<ProductTenant> {
@@ -127,6 +133,19 @@ export async function startProduct(
         id,
         doorUrl: (made.ingress_url as string | undefined) ?? null,
         sync: async () => void (await call('POST', `${path}/sync`)),
+        async synced() {
+          await call('POST', `${path}/sync`);
+          await eventually(async () => {
+            const { requested, answered } = await inTenant(deps.db, tenantId, (tx) =>
+              tx
+                .selectFrom('channels')
+                .select(['sync_requested as requested', 'sync_answered as answered'])
+                .where('id', '=', id)
+                .executeTakeFirstOrThrow(),
+            );
+            if (answered < requested) throw new Error('The sync has not ended.');
+          }, 60_000);
+        },
         status: async () =>
           (await call('GET', `${path}/status`)) as unknown as Awaited<
             ReturnType<FaultChannel['status']>
@@ -179,6 +198,10 @@ export async function startProduct(
           }),
         remove: async () => void (await call('DELETE', path)),
       };
+    },
+    async restartWorkers() {
+      await workers.stop();
+      workers = await work();
     },
     async stop() {
       await api.close();
