@@ -1,4 +1,5 @@
 import { flagMissedReceipts, tenantsMissingReceipts } from '../db/queries/missed-receipts.ts';
+import { messagesUnconfirmed } from '../telemetry/metrics.ts';
 import type { Deps } from './deps.ts';
 
 /** Flags what was accepted and never reported on, over all tenants; what a kill leaves, the next turn does. */
@@ -8,9 +9,10 @@ export async function flagOverdueReceipts({
 }: Pick<Deps, 'db' | 'relay'>): Promise<void> {
   for (const tenantId of await tenantsMissingReceipts(db)) {
     for (;;) {
-      const pending = await flagMissedReceipts(db, tenantId);
-      if (pending === null) break;
-      await relay.flush(pending);
+      const missed = await flagMissedReceipts(db, tenantId);
+      if (missed === null) break;
+      for (const provider of missed.flagged) messagesUnconfirmed.inc({ provider });
+      await relay.flush(missed.pending);
     }
   }
 }

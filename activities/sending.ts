@@ -32,6 +32,7 @@ import type {
 } from '../providers/contract.ts';
 import { classified } from '../providers/classified.ts';
 import { findProvider } from '../providers/registry.ts';
+import { messagesFailed } from '../telemetry/metrics.ts';
 import { measuredCall } from '../telemetry/provider-calls.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { SendingActivities } from '../workflows/contracts/ticket-activities.ts';
@@ -268,6 +269,8 @@ async function end(
   });
   await deps.relay.flush(pending);
   if (!ended) return { status: 'ended' };
+  if (ending.status === 'uncertain')
+    messagesFailed.inc({ provider: providerName(claim), reason: 'uncertain' });
   return { status: ending.status === 'uncertain' ? 'uncertain' : 'sent' };
 }
 

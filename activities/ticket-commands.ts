@@ -36,6 +36,7 @@ import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
 import { answeringChannel } from '../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../db/chat-draft.ts';
+import { messagesRefused } from '../telemetry/metrics.ts';
 
 /** How long an answer is tried. */
 const SEND_FOR_MS = 24 * 3600 * 1000;
@@ -199,7 +200,10 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
   const channel = await answeringChannel(place, payload.in_reply_to ? answered : null, payload);
   if ('code' in channel) return refused(work, 422, channel.code, channel.detail);
   const draft = await draftOf(work, channel, payload, answered);
-  if ('code' in draft) return refused(work, 422, draft.code, draft.detail);
+  if ('code' in draft) {
+    messagesRefused.inc({ provider: channel.provider, reason: draft.code });
+    return refused(work, 422, draft.code, draft.detail);
+  }
   const id = newId('message', now.getTime());
   if (payload.scheduled_id && !(await markScheduledSent(tx, payload.scheduled_id, id)))
     return refused(work, 409, 'not_scheduled', 'It was cancelled, or has been sent already.');

@@ -27,6 +27,7 @@ import {
   type TicketSnapshot,
 } from '../workflows/contracts/ticket.ts';
 import { findProvider } from '../providers/registry.ts';
+import { messagesFailed } from '../telemetry/metrics.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
 import { elapsedMs } from './elapsed.ts';
@@ -114,12 +115,12 @@ export function createTicketActivities(
 
     async giveUpMessage(call) {
       const pending = new Pending(call.tenantId as TenantId);
-      await inTenant(deps.db, pending.tenantId, async (tx) => {
+      const failed = await inTenant(deps.db, pending.tenantId, async (tx) => {
         const ended = await endSending(tx, call.messageId, ({ inDoubt, error }) => ({
           status: inDoubt ? 'uncertain' : 'failed',
           error: error ?? { code: call.code, detail: GAVE_UP },
         }));
-        if (!ended) return;
+        if (!ended) return null;
         const [message] = await presentMessages(tx, [ended.message]);
         await recordTicketEvents(tx, pending, [
           {
@@ -136,8 +137,14 @@ export function createTicketActivities(
             ],
           },
         ]);
+        const { status, error } = ended.ending;
+        return {
+          provider: message!.channel,
+          reason: status === 'uncertain' ? status : error?.code,
+        };
       });
       await deps.relay.flush(pending);
+      if (failed) messagesFailed.inc(failed);
     },
   };
 }

@@ -87,6 +87,27 @@ export const providerSeconds = new Histogram({
   registers: [registry],
 });
 
+export const messagesFailed = new Counter({
+  name: 'postroom_messages_failed_total',
+  help: 'Answers that were given up, by the failure’s code; uncertain: they may have gone out all the same.',
+  labelNames: ['provider', 'reason'],
+  registers: [registry],
+});
+
+export const messagesUnconfirmed = new Counter({
+  name: 'postroom_messages_unconfirmed_total',
+  help: 'Answers that a chat’s vendor accepted, and of which it has reported nothing in time.',
+  labelNames: ['provider'],
+  registers: [registry],
+});
+
+export const messagesRefused = new Counter({
+  name: 'postroom_messages_refused_total',
+  help: 'Answers that were not queued, or not set for a time, because the channel may not send them so, by the refusal’s code.',
+  labelNames: ['provider', 'reason'],
+  registers: [registry],
+});
+
 export const customersUntold = new Counter({
   name: 'postroom_customers_untold_total',
   help: 'What a chat’s customer should have been told of a ticket by itself and was not, by the code of the refusal.',

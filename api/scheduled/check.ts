@@ -5,6 +5,7 @@ import { answeredMessage, unknownAttachments } from '../../db/queries/outgoing.t
 import type { TicketRow } from '../../db/queries/tickets.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { messagesRefused } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
 
@@ -38,7 +39,10 @@ export async function checkAnswer(
   if (chat) {
     const place = { tx, channelId: channel.id, chat, ticket };
     const draft = await draftChat(place, payload, answered, at);
-    if ('code' in draft) throw refused(draft.code, draft.detail);
+    if ('code' in draft) {
+      messagesRefused.inc({ provider: channel.provider, reason: draft.code });
+      throw refused(draft.code, draft.detail);
+    }
   } else if (payload.template !== undefined)
     throw refused('template_not_supported', 'Mail has no "template"; write the text.');
   return { channelId: channel.id };

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import type { TenantId } from '../../domain/ids.ts';
+import type { MessageChannel } from '../../domain/message.ts';
 import { inTenant, type Db } from '../connection.ts';
 import { MESSAGE_COLUMNS, presentMessages } from './messages.ts';
 import { Pending } from './outbox.ts';
@@ -24,9 +25,12 @@ export async function tenantsMissingReceipts(db: Db): Promise<TenantId[]> {
 
 /**
  * Flags messages whose vendor has not said anything in time, each once (`message.unconfirmed`); a report that comes after
- * all takes the flag away. Follow with `relay.flush`. Returns null where none is left.
+ * all takes the flag away. Follow with `relay.flush`. Returns the channel of each; null where none is left.
  */
-export async function flagMissedReceipts(db: Db, tenantId: TenantId): Promise<Pending | null> {
+export async function flagMissedReceipts(
+  db: Db,
+  tenantId: TenantId,
+): Promise<{ pending: Pending; flagged: MessageChannel[] } | null> {
   const overdue = await inTenant(db, tenantId, (tx) =>
     tx
       .selectFrom('messages')
@@ -39,7 +43,7 @@ export async function flagMissedReceipts(db: Db, tenantId: TenantId): Promise<Pe
   );
   if (overdue.length === 0) return null;
   const pending = new Pending(tenantId);
-  await inTenant(db, tenantId, async (tx) => {
+  const flagged = await inTenant(db, tenantId, async (tx) => {
     const tickets = await lockTickets(
       tx,
       overdue.flatMap(({ ticket_id: id }) => id ?? []),
@@ -72,6 +76,7 @@ export async function flagMissedReceipts(db: Db, tenantId: TenantId): Promise<Pe
         })),
       })),
     );
+    return shown.map(({ channel }) => channel);
   });
-  return pending;
+  return { pending, flagged };
 }

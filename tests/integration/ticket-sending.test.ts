@@ -14,6 +14,7 @@ import { manifest } from '../../providers/smtp/manifest.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
+import { messagesFailed } from '../../telemetry/metrics.ts';
 import { testDatabase } from '../harness/index.ts';
 import { ACTOR, openTicket, seedTenant, type Seed } from '../workflow/ticket-seed.ts';
 
@@ -190,12 +191,20 @@ describe('an answer is sent once', () => {
     ]);
   });
 
+  /** Of all providers: how many answers may or may not have gone out. */
+  const uncertain = async () =>
+    (await messagesFailed.get()).values
+      .filter(({ labels }) => labels.reason === 'uncertain')
+      .reduce((sum, { value }) => sum + value, 0);
+
   it('killed in transmission without a Sent folder: uncertain, told, and never sent again by itself', async () => {
     outside.sentFolder = null;
     const id = await queued();
     outside.faults.push('after');
     await expect(attempt(id)).rejects.toThrow('killed');
+    const before = await uncertain();
     expect(await attempt(id)).toEqual({ status: 'uncertain' });
+    expect((await uncertain()) - before).toBe(1);
     expect(await attempt(id)).toEqual({ status: 'ended' });
     expect(outside.delivered).toHaveLength(1);
     expect(await message(id)).toMatchObject({
@@ -257,6 +266,7 @@ describe('an answer is sent once', () => {
     const id = await queued();
     outside.faults.push('after');
     await expect(attempt(id)).rejects.toThrow('killed');
+    const before = await uncertain();
     await createTicketActivities(deps, options()).giveUpMessage({
       tenantId: seed.tenantId,
       ticketId,
@@ -265,6 +275,7 @@ describe('an answer is sent once', () => {
       now: new Date().toISOString(),
     });
     expect((await message(id)).status).toBe('uncertain');
+    expect((await uncertain()) - before).toBe(1);
   });
 
   it('a second attempt bars the first, which had not begun to transmit', async () => {

@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import type { Counter } from 'prom-client';
 import { createDrainActivities } from '../../../activities/drain.ts';
 import { createSendingActivities } from '../../../activities/sending.ts';
 import { createTicketActivities } from '../../../activities/tickets.ts';
@@ -8,9 +10,19 @@ import { insertCommand } from '../../../db/queries/commands.ts';
 import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
 import { newId, type MessageId, type TicketId } from '../../../domain/ids.ts';
 import type { DeliveryStatus } from '../../../providers/contract.ts';
+import {
+  messagesFailed,
+  messagesRefused,
+  messagesUnconfirmed,
+} from '../../../telemetry/metrics.ts';
 import { ACTOR } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
+
+async function counted(counter: Counter, labels: Record<string, string>): Promise<number> {
+  const { values } = await counter.get();
+  return values.find((one) => isDeepStrictEqual({ ...one.labels }, labels))?.value ?? 0;
+}
 
 const TAGS = { HUMAN_AGENT: 7 * 24 * HOUR };
 
@@ -235,6 +247,19 @@ describe('an answer on a chat', () => {
       nonRetryable: true,
     });
     expect(outside.delivered).toEqual([]);
+    const failed = () =>
+      counted(messagesFailed, { provider: 'whatsapp', reason: 'chat.window_closed' });
+    const before = await failed();
+    for (let n = 0; n < 2; n += 1)
+      await createTicketActivities(api.deps, options()).giveUpMessage({
+        tenantId: seed.tenantId,
+        ticketId,
+        messageId: id,
+        code: 'chat.window_closed',
+        now: new Date().toISOString(),
+      });
+    expect((await stored(id)).status).toBe('failed');
+    expect((await failed()) - before).toBe(1);
   });
 
   it('a customer who asked for silence is sent nothing, no template either', async () => {
@@ -276,7 +301,10 @@ describe('an answer on a chat', () => {
     ],
     ['a template with a text', { text: 'Hi.', template: 'greeting' }, 'template_alone'],
   ])('refuses %s before anything is sent', async (_what, payload, code) => {
+    const refused = () => counted(messagesRefused, { provider: 'whatsapp', reason: code });
+    const before = await refused();
     expect(await reply(payload)).toMatchObject({ ok: false, status: 422, code });
+    expect((await refused()) - before).toBe(1);
   });
 
   it('offers choices', async () => {
@@ -289,7 +317,10 @@ describe('an answer on a chat', () => {
     receiptWithinMs = -1;
     const id = await queued({ text: 'Anybody there?' });
     await send(id);
+    const unconfirmed = () => counted(messagesUnconfirmed, { provider: 'whatsapp' });
+    const before = await unconfirmed();
     for (let n = 0; n < 2; n += 1) await createDrainActivities(api.deps).drain();
+    expect((await unconfirmed()) - before).toBe(1);
     expect(await stored(id)).toMatchObject({
       status: 'accepted',
       error: { code: 'receipt.missing' },
