@@ -67,6 +67,8 @@ export interface Database {
     door_word: Generated<Buffer | null>;
     /** Keyed hash of what its calls are signed with. */
     door_signer: Generated<Buffer | null>;
+    /** What its account belongs to together with others, where the vendor's calls name that. */
+    door_group: Generated<string | null>;
     /** What the vendor tells of the account, when it did, and when it is asked again; null where it never was. */
     health: MaybeJson<AccountHealth>;
     health_read_at: MaybeTime;

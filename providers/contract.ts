@@ -246,8 +246,8 @@ export interface DoorCapability<Settings> {
   /** Bounds of a call, in bytes; the installation's own limit applies too. */
   readonly maxBytes?: number;
   /**
-   * Where a vendor calls one address for all its accounts (`/ingress/<provider>`): the accounts that a call claims to
-   * speak of. Each is verified with its own channel's settings before it is believed.
+   * Where a vendor calls one address for all its accounts (`/ingress/<provider>`): the accounts, or groups of them (see
+   * `keys`), that a call claims to speak of. Each is verified with its own channel's settings before it is believed.
    */
   readonly accounts?: (request: DoorRequest) => readonly string[];
   /** How calls are told that name no account of ours: without it, those are refused. Wanted with `accounts`. */
@@ -279,8 +279,15 @@ export interface DoorCapability<Settings> {
 export interface DoorKeys<Settings> {
   /** The word that the call brings, as a handshake does; null where it is proven by how it is signed. */
   readonly wordIn: (request: DoorRequest) => string | null;
-  /** Of a channel: the word that it waits for, and what its calls are signed with, or by whom. */
-  readonly of: (settings: Settings) => { readonly word?: string; readonly signer?: string };
+  /**
+   * Of a channel: the word that it waits for, and what its calls are signed with, or by whom. `group`: what its account
+   * belongs to at the vendor together with others, where calls name that in place of all of them; kept as it is.
+   */
+  readonly of: (settings: Settings) => {
+    readonly word?: string;
+    readonly signer?: string;
+    readonly group?: string;
+  };
 }
 
 export interface DoorRequest {
@@ -368,11 +375,14 @@ export interface DoorReceipt {
   }[];
   /** Things the vendor says of what we sent. */
   readonly statuses?: readonly DeliveryStatus[];
-  /** The call says only that there is news: `mail` to be fetched, or a `watch` to be made anew. */
-  readonly news?: 'mail' | 'watch';
+  /** The call says only that there is news. */
+  readonly news?: News;
   /** Answered as it is, where the vendor wants its own answer. */
   readonly answer?: { status: number; body: string; contentType: string };
 }
+
+/** `mail` to be fetched, a `watch` to be made anew, or what is read of the `account` now and then: templates, health. */
+export type News = 'mail' | 'watch' | 'account';
 
 /** What became of a message of ours, as the vendor says; applied whatever order such calls come in. */
 export interface DeliveryStatus {

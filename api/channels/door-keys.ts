@@ -15,10 +15,10 @@ export function doorHashesOf(
   keys: KeyRing,
 ): DoorHashes | null {
   if (!door?.keys) return null;
-  const { word, signer } = door.keys.of(settings);
+  const { word, signer, group = null } = door.keys.of(settings);
   const hash = (kind: 'word' | 'signer', value: string | undefined) =>
     value === undefined ? null : fingerprint(keys.derive(PURPOSE), [manifest.name, kind, value]);
-  return { keyId: keys.currentId, word: hash('word', word), signer: hash('signer', signer) };
+  return { keyId: keys.currentId, word: hash('word', word), signer: hash('signer', signer), group };
 }
 
 /** A word's hashes under every key of the ring, since a channel may have been written under any of them. */

@@ -116,8 +116,10 @@ async function hearOfEach(
   request: DoorRequest,
   named: readonly NamedPlace[],
 ): Promise<Heard> {
+  // Named twice, by its account and by what that belongs to, it is told once.
+  const channels = new Map(named.map((one) => [one.place.channelId, one]));
   const outcomes = await Promise.allSettled(
-    named.map((one) => hearOf(deps, shared, store, request, one)),
+    [...channels.values()].map((one) => hearOf(deps, shared, store, request, one)),
   );
   const failed = outcomes.find((outcome) => outcome.status === 'rejected');
   if (failed) throw failed.reason;

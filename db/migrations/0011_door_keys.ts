@@ -22,11 +22,15 @@ const STATEMENTS = [
   `alter table channels
      add column door_key_id text,
      add column door_word bytea,
-     add column door_signer bytea`,
+     add column door_signer bytea,
+     add column door_group text`,
   `create index channels_by_door_word on channels (provider, door_word)
      where door_word is not null and deleted_at is null`,
   `create index channels_by_door_signer on channels (provider, door_signer, id)
      where door_signer is not null and deleted_at is null`,
+  // door_group: what several accounts belong to, where the vendor's calls name that in place of all of them.
+  `create index channels_by_door_group on channels (provider, door_group)
+     where door_group is not null and deleted_at is null`,
   // Those that wait for one word are alike to who brings it.
   ...definer(
     'door_channels_of_word(wanted_provider text, hashes bytea[])',
@@ -70,7 +74,10 @@ const STATEMENTS = [
     'table (account text, tenant_id text, channel_id text, version bigint)',
     `select account, tenant_id, id, version::bigint from channels
       where provider = wanted_provider and account = any (wanted) and deleted_at is null
-      order by id`,
+     union all
+     select door_group, tenant_id, id, version::bigint from channels
+      where provider = wanted_provider and door_group = any (wanted) and deleted_at is null
+      order by 3`,
   ),
   `drop function channels_of_provider(text, int)`,
   `drop function resolve_account(text, text)`,

@@ -4,8 +4,8 @@ import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db } from '../connection.ts';
 import { writeEvents } from './events.ts';
 import { Pending } from './outbox.ts';
+import { dueAfterReading } from './read-again.ts';
 
-const READ_AGAIN_AFTER = '1 day';
 const TRIED_AGAIN_AFTER = '1 hour';
 
 interface Channel {
@@ -51,7 +51,7 @@ export async function storeHealth(
       .set({
         health: JSON.stringify(health),
         health_read_at: sql<Date>`now()`,
-        health_due_at: sql<Date>`now() + ${READ_AGAIN_AFTER}::interval`,
+        health_due_at: dueAfterReading('health_due_at'),
       })
       .where('id', '=', id)
       .execute();

@@ -1,5 +1,6 @@
 import { sql, type Updateable } from 'kysely';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
+import type { News } from '../../providers/contract.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Database } from '../schema.ts';
 import { UNREAD_HEALTH } from './account-health.ts';
@@ -189,14 +190,29 @@ export async function deleteChannel(
   });
 }
 
-/** A vendor called: there is mail to fetch, or its push subscription is to be made anew. */
+/**
+ * A vendor called: there is mail to fetch, its push subscription is to be made anew, or what is read of the account now and
+ * then is to be read at once.
+ */
 export async function noteNews(
   db: Db,
   { tenantId, id }: { tenantId: TenantId; id: ChannelId },
   provider: string,
-  news: 'mail' | 'watch',
+  news: News,
 ): Promise<Pending> {
   const pending = new Pending(tenantId);
-  await inTenant(db, tenantId, (tx) => pending.channel(tx, id, provider, false, news));
+  await inTenant(db, tenantId, async (tx) => {
+    if (news === 'account') await readAccountNow(tx, id);
+    await pending.channel(tx, id, provider, false, news === 'account' ? undefined : news);
+  });
   return pending;
+}
+
+/** What is being read just now is due once more: it may have been asked for before the news. */
+async function readAccountNow(tx: Tx, id: ChannelId): Promise<void> {
+  await tx
+    .updateTable('channels')
+    .set({ templates_due_at: sql<Date>`now()`, health_due_at: sql<Date>`now()` })
+    .where('id', '=', id)
+    .execute();
 }

@@ -6,12 +6,14 @@ import type { ChannelRow } from './channels.ts';
 
 // By what a shared door tells whose call it may be that names no account of ours.
 
-/** Keyed hashes of what stands in a channel's settings; never the words themselves. */
+/** Keyed hashes of secrets that stand in a channel's settings; never the words themselves. */
 export interface DoorHashes {
   /** The key of the ring that they were made with. */
   readonly keyId: string;
   readonly word: Buffer | null;
   readonly signer: Buffer | null;
+  /** As it is: what the account belongs to together with others. */
+  readonly group: string | null;
 }
 
 /** As a channel's row holds them; a provider without them has none. */
@@ -20,6 +22,7 @@ export function doorColumns(hashes: DoorHashes | null) {
     door_key_id: hashes?.keyId ?? null,
     door_word: hashes?.word ?? null,
     door_signer: hashes?.signer ?? null,
+    door_group: hashes?.group ?? null,
   };
 }
 

@@ -3,8 +3,8 @@ import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { MessageTemplate } from '../../domain/message-template.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertRows } from './insert-rows.ts';
+import { dueAfterReading } from './read-again.ts';
 
-const READ_AGAIN_AFTER = '1 day';
 const TRIED_AGAIN_AFTER = '1 hour';
 
 interface Channel {
@@ -34,7 +34,7 @@ export async function storeTemplates(
     await insertRows(tx, 'message_templates', rows);
     await tx
       .updateTable('channels')
-      .set({ templates_due_at: sql<Date>`now() + ${READ_AGAIN_AFTER}::interval` })
+      .set({ templates_due_at: dueAfterReading('templates_due_at') })
       .where('id', '=', id)
       .execute();
   });

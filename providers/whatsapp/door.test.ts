@@ -39,12 +39,12 @@ const receive = async (call: DoorRequest, more?: Partial<WhatsAppSettings>) =>
   door.receive(call, callWith(more));
 
 describe('the door', () => {
-  it('tells whose numbers a call speaks of, over all its entries', () => {
+  it('tells whose numbers a call speaks of, over all its entries, and of which account as a whole', () => {
     const call = request([
       { id: 'a', changes: [change('11', { messages: [text('m')] }), change('12', {})] },
       { id: 'b', changes: [change('13', {}), { field: 'account_update', value: { event: 'x' } }] },
     ]);
-    expect(door.accounts!(call)).toEqual(['11', '12', '13']);
+    expect(door.accounts!(call)).toEqual(['11', '12', '13', 'b']);
     expect(door.accounts!(request([{ id: '11', messaging: [] }], 'page'))).toEqual([]);
     expect(door.accounts!({ ...call, method: 'GET', body: Buffer.alloc(0) })).toEqual([]);
   });

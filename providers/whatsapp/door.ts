@@ -3,6 +3,7 @@ import type { DeliveryStatus, DoorCapability, DoorReceipt, DoorRequest } from '.
 import { contentId } from '../cloud-mail.ts';
 import { graphCall } from '../graph-webhook.ts';
 import { handshakeAnswer, hubKeys, refuseUnlessSigned } from '../hub-webhook.ts';
+import { accountTold, isNewsOf } from './account-news.ts';
 import { IS_OFF, type WhatsAppSettings } from './manifest.ts';
 import { statusOf } from './statuses.ts';
 import { subscription } from './subscription.ts';
@@ -27,8 +28,11 @@ const MOST_BYTES = 5 * 1024 * 1024;
 export const door: DoorCapability<WhatsAppSettings> = {
   maxBytes: MOST_BYTES,
   sharedAs: 'meta',
-  accounts: (request) => (request.method === 'GET' ? [] : numbersOf(request)),
-  keys: hubKeys,
+  accounts: (request) => (request.method === 'GET' ? [] : accountsOf(request)),
+  keys: {
+    ...hubKeys,
+    of: (settings) => ({ ...hubKeys.of(settings), group: settings.business_account_id }),
+  },
   strays: (request) => (request.method === 'GET' ? [] : straysOf(callOf(request))),
   verify(request, { settings }) {
     refuseUnlessSigned('whatsapp', request, settings);
@@ -37,7 +41,8 @@ export const door: DoorCapability<WhatsAppSettings> = {
   receive(request, { settings, log }) {
     const handshake = handshakeAnswer(request);
     if (handshake) return Promise.resolve(handshake);
-    const mine = changesOf(callOf(request)).filter(
+    const changes = changesOf(callOf(request));
+    const mine = changes.filter(
       ({ value }) => value.metadata?.phone_number_id === settings.phone_number_id,
     );
     const statuses = mine.flatMap(statusesOf);
@@ -48,14 +53,18 @@ export const door: DoorCapability<WhatsAppSettings> = {
           { field, errors: serverWords(JSON.stringify(value['errors'])) },
           'WhatsApp tells of a fault',
         );
-    return Promise.resolve({ sources, statuses });
+    const isNews = isNewsOf(changes, settings);
+    return Promise.resolve({ sources, statuses, ...(isNews && { news: 'account' as const }) });
   },
 };
 
 const callOf = (request: DoorRequest) => graphCall('whatsapp', request);
 
-function numbersOf(request: DoorRequest): string[] {
-  return changesOf(callOf(request)).flatMap(({ value }) => value.metadata?.phone_number_id ?? []);
+/** Numbers, and business accounts of which something is told as a whole. */
+function accountsOf(request: DoorRequest): string[] {
+  return changesOf(callOf(request)).flatMap(
+    (change) => change.value.metadata?.phone_number_id ?? accountTold(change) ?? [],
+  );
 }
 
 type Source = DoorReceipt['sources'][number];

@@ -102,6 +102,35 @@ it('turns the clock, refuses, and lets a token expire', async () => {
   expect(await send()).toMatchObject({ status: 401, body: { error: { code: 190 } } });
 });
 
+it('looks at a template, and tells the app of the account, not of a number', async () => {
+  await connect();
+  const review = { name: 'ticket_update', status: 'PAUSED' };
+  expect(await control('/templates', review)).toMatchObject({ status: 204 });
+  expect(JSON.parse(bodies.at(-1)!)).toEqual({
+    object: 'whatsapp_business_account',
+    entry: [
+      {
+        id: number.account.id,
+        changes: [
+          {
+            field: 'message_template_status_update',
+            value: {
+              event: 'PAUSED',
+              message_template_id: expect.any(Number),
+              message_template_name: 'ticket_update',
+              message_template_language: 'en_US',
+              message_template_category: 'UTILITY',
+              reason: 'NONE',
+            },
+          },
+        ],
+      },
+    ],
+  });
+  expect(number.account.templates.map(({ status }) => status)).toContain('PAUSED');
+  expect(await control('/templates', { ...review, language: 'xx' })).toMatchObject({ status: 404 });
+});
+
 it('makes a number worse or slower', async () => {
   await connect();
   await control('/messages', { ...FROM, text: 'Hello' });

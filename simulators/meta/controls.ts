@@ -1,6 +1,7 @@
 import type { Request, Response, Router } from 'express';
 import { z } from 'zod';
 import type { CustomerFile } from './customers.ts';
+import { tellQuality } from './reviews.ts';
 import type { MetaSimulator } from './simulator.ts';
 import type { SimNumber, SimPage } from './world.ts';
 
@@ -52,6 +53,13 @@ const token = z.strictObject({
   of: z.string().optional(),
   state: z.enum(['good', 'expired', 'revoked']),
 });
+const review = z.strictObject({
+  of: z.string().optional(),
+  name: z.string(),
+  language: z.string().default('en_US'),
+  status: z.enum(['APPROVED', 'PENDING', 'REJECTED', 'PAUSED', 'DISABLED']),
+  reason: z.string().optional(),
+});
 const number = z.strictObject({
   of: z.string().optional(),
   quality_rating: z.enum(['GREEN', 'YELLOW', 'RED', 'UNKNOWN']).optional(),
@@ -76,6 +84,7 @@ const door = z.strictObject({ url: z.url() });
  * `GET /sent` · `POST /reports` {id, kind} · `POST /clock` {advance_seconds?, window_seconds?, media_link_seconds?} ·
  * `POST /behaviour` {duplicates?, disorder?, gather_ms?, sent_ms?, delivered_ms?, read_ms?} ·
  * `POST /refusals` {code, subcode?, message?, as?} · `POST /tokens` {state} · `GET /calls` ·
+ * `POST /templates` {name, language?, status, reason?} ·
  * `POST /number` {quality_rating?, status?, name_status?, messaging_limit?, throughput?, on_business_app?, per_second?, pair?}
  */
 export function metaControls(control: Router, meta: () => MetaSimulator): void {
@@ -146,6 +155,16 @@ export function metaControls(control: Router, meta: () => MetaSimulator): void {
     line.token.state = given.state;
     response.status(204).end();
   });
+  control.post('/templates', async (request, response) => {
+    const given = asked(review, request, response);
+    const line = given && lineOf(meta(), given.of, response);
+    if (!given || !line) return;
+    const { of: _of, ...said } = given;
+    if (line.kind !== 'number' || !meta().review(line, known(said)))
+      return void response.status(404).json({ error: `There is no template ${given.name} in ${given.language}.` }); // prettier-ignore
+    await meta().settled();
+    response.status(204).end();
+  });
   control.post('/number', (request, response) => {
     const given = asked(number, request, response);
     const line = given && lineOf(meta(), given.of, response);
@@ -156,6 +175,7 @@ export function metaControls(control: Router, meta: () => MetaSimulator): void {
     const { status, throughput, name_status: nameStatus, per_second: perSecond } = more;
     const paced = pair && { everyMs: pair.every_ms, burst: pair.burst };
     Object.assign(line, known({ qualityRating, status, throughput, tier, nameStatus, perSecond, pair: paced, onBusinessApp: more.on_business_app })); // prettier-ignore
+    if (given.quality_rating !== undefined || tier !== undefined) tellQuality(meta().reports, line);
     response.status(204).end();
   });
   control.get('/calls', (_request, response) => {

@@ -1,7 +1,7 @@
 import { statusError, type Refusal } from './errors.ts';
 import type { Hooks } from './hooks.ts';
 import { seededRandom } from '../faults.ts';
-import type { SentChat, SimNumber, SimPage, World } from './world.ts';
+import type { SentChat, SimAccount, SimNumber, SimPage, World } from './world.ts';
 
 export type ReportKind = 'sent' | 'delivered' | 'read' | 'failed';
 
@@ -120,6 +120,23 @@ export class Reports {
         metadata: { display_phone_number: display.replace(/\D/g, ''), phone_number_id: id },
         ...value,
       },
+    });
+  }
+
+  /** Of the account as a whole: no number is named. */
+  tellAccount(
+    account: SimAccount,
+    field: string,
+    content: Readonly<Record<string, unknown>>,
+  ): void {
+    if (!account.subscribed) return;
+    this.#hooks.tell({
+      app: account.app,
+      object: 'whatsapp_business_account',
+      entryId: account.id,
+      url: account.overrideUrl,
+      field,
+      content,
     });
   }
 

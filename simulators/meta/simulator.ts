@@ -16,6 +16,7 @@ import { OPEN, SEALED, mediaRoutes } from './media-routes.ts';
 import type { SimMedia } from './media-store.ts';
 import { messengerRoutes } from './messenger-routes.ts';
 import { Reports } from './reports.ts';
+import { reviewTemplate, type Review } from './reviews.ts';
 import { addTemplate, SAMPLE_TEMPLATES } from './templates.ts';
 import { whatsappRoutes } from './whatsapp-routes.ts';
 import { World, type SimAccount, type SimApp, type SimNumber, type SimPage } from './world.ts';
@@ -45,6 +46,8 @@ export interface MetaSimulator extends Simulator {
   writesBeside(line: SimNumber | SimPage, to: string, text: string): string;
   /** The next send of the number or page is refused so: in its answer, or in a status after it. */
   refuseNext(line: SimNumber | SimPage, refusal: Refusal, as?: 'answer' | 'status'): void;
+  /** A template of the number's account is looked at, and its app is told. @returns whether there is one */
+  review(number: SimNumber, review: Review): boolean;
   /** Until no webhook is on its way and no report is due. */
   settled(): Promise<void>;
 }
@@ -141,6 +144,7 @@ export async function metaSimulator({ port }: MetaOptions = {}): Promise<MetaSim
         : customers.inInbox(line, to, text),
     refuseNext: (line: SimNumber | SimPage, refusal: Refusal, as: 'answer' | 'status' = 'answer') =>
       void line.refusals.push({ ...refusal, as }),
+    review: ({ account }: SimNumber, review: Review) => reviewTemplate(reports, account, review),
     settled: () => hooks.settled(),
   } satisfies Omit<MetaSimulator, keyof Simulator>);
   return simulator;

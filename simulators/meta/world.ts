@@ -28,7 +28,7 @@ export interface SimTemplate {
   readonly category: string;
   readonly components: readonly TemplateComponent[];
   readonly parameter_format?: 'POSITIONAL' | 'NAMED';
-  readonly rejected_reason?: string;
+  rejected_reason?: string;
 }
 
 export interface TemplateComponent {

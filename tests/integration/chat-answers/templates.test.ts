@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createMailboxSyncActivities } from '../../../activities/mailboxes.ts';
 import { inTenant } from '../../../db/connection.ts';
+import { noteNews } from '../../../db/queries/channel-changes.ts';
 import { listTemplates } from '../../../db/queries/message-templates.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
 import type { MessageTemplate } from '../../../domain/message-template.ts';
@@ -12,7 +13,7 @@ import { ChatOutside, seedChat, TEMPLATES, type ChatSeed } from './chat-seed.ts'
 let api: TestApi;
 let seed: ChatSeed;
 let asked = 0;
-let account: () => Iterable<MessageTemplate>;
+let account: () => Iterable<MessageTemplate> | AsyncIterable<MessageTemplate>;
 
 beforeAll(async () => {
   api = await startTestApi();
@@ -68,6 +69,23 @@ test('the account’s templates are read once a day: changed ones replaced, vani
   await due(new Date(Date.now() - 1000));
   await sync();
   expect(asked).toBe(2);
+});
+
+test('news that comes while they are being read has them read once more', async () => {
+  const channel = { tenantId: seed.tenantId, id: seed.channelId };
+  const [first] = TEMPLATES;
+  let status: MessageTemplate['status'] = 'approved';
+  account = async function* () {
+    yield { ...first!, status };
+    // It had been read already when it became another.
+    if (status === 'approved') await noteNews(api.db, channel, 'whatsapp', 'account');
+    status = 'paused';
+  };
+  await due(null);
+  asked = 0;
+  for (let n = 0; n < 3; n += 1) await sync();
+  expect(asked).toBe(2);
+  expect(await stored()).toEqual([['order_update', 'en_US', 'paused']]);
 });
 
 test('what can’t be read leaves what is there, and mail is fetched all the same', async () => {
