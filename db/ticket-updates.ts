@@ -56,7 +56,7 @@ export async function tellOfUpdate(
   const party = await partyOfTicket(tx, channel.id, ticket);
   if (!party) return false;
   if (channel.isStopped) {
-    await noteUntold(place, ticket, update, 'The channel is stopped.');
+    await noteUntold(place, ticket, update, STOPPED);
     return false;
   }
   const payload = await payloadOf(place, ticket, message, party);
@@ -95,6 +95,8 @@ export async function tellOfUpdate(
   await attachTo(tx, id, draft.attachments);
   return true;
 }
+
+const STOPPED: Refusal = { code: 'channel_stopped', detail: 'The channel is stopped.' };
 
 async function payloadOf(
   { tx, channel, chat, now }: TellingPlace,

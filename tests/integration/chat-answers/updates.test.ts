@@ -101,6 +101,23 @@ describe('what a customer is told of a ticket', () => {
     ]);
   });
 
+  it('nothing while the channel is stopped, and the timeline says so', async () => {
+    await settings({ notifications_enabled: true });
+    const want = (desired_state: 'running' | 'stopped') =>
+      inDb((tx) =>
+        tx
+          .updateTable('channels')
+          .set({ desired_state })
+          .where('id', '=', seed.channelId)
+          .execute(),
+      );
+    await want('stopped');
+    await change('setStatus', { status: 'resolved' });
+    await want('running');
+    expect(await told()).toEqual([]);
+    expect(await untold()).toEqual(['ticket.resolved: The channel is stopped.']);
+  });
+
   const MESSAGES = {
     'ticket.resolved': {
       text: 'Done: {{ticket.subject}}',
