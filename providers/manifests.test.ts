@@ -56,6 +56,11 @@ describe.each(providers.map((provider) => [provider.manifest.name, provider] as 
       expect(manifest.title).not.toBe('');
     });
 
+    it('has a door for all accounts only with what tells a call that names none of ours', () => {
+      const { door } = capabilities;
+      expect(door?.keys === undefined).toBe(door?.accounts === undefined);
+    });
+
     it('has a schema that OpenAPI can show, in and out', () => {
       for (const io of ['input', 'output'] as const)
         expect(() => z.toJSONSchema(manifest.settings, { io })).not.toThrow();

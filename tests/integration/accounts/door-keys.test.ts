@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { sql } from 'kysely';
 import { doorHashesOf } from '../../../api/channels/door-keys.ts';
-import { makeMissingDoorKeys } from '../../../api/channels/missing-door-keys.ts';
+import { makeMissingDoorKeys, startDoorKeyLoop } from '../../../api/channels/missing-door-keys.ts';
 import { inTenant, type Db } from '../../../db/connection.ts';
 import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
 import { channelsWithoutDoorKeys, doorSigners } from '../../../db/queries/door-keys.ts';
@@ -10,6 +10,7 @@ import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
 import { findProvider } from '../../../providers/registry.ts';
 import { KeyRing } from '../../../security/key-ring.ts';
+import { eventually } from '../../harness/index.ts';
 import { request, startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 
 // Meta's one address for many tenants with many apps: calls that name no channel of ours.
@@ -174,6 +175,14 @@ describe('channels from before', () => {
     expect((await say('31', 's-0')).status).toBe(200);
     expect(await missing(api.db, api.keys)).toEqual([broken.id]);
     expect(api.logLines.join('')).toContain('door keys can’t be made');
+  });
+
+  test('get them from a running API, which ends its work when it is stopped', async () => {
+    await stored({ nr: 750, secret: 's' }, false);
+    const end = startDoorKeyLoop(api.deps);
+    await eventually(async () => expect(await missing(api.db, api.keys)).toEqual([]));
+    await end();
+    expect((await shake('stored-750')).status).toBe(200);
   });
 
   test('are found during and after a change of the master key', async () => {
