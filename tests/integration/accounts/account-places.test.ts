@@ -58,15 +58,15 @@ test('what fails gives its place back, and who gives up waiting takes none', asy
 
 test('a process that is always busy leaves others their turn', async () => {
   const account = await newAccount();
-  let isOver = false;
+  const over = new AbortController();
   const lane = async () => {
-    while (!isOver) await limits(account).slot(1, () => sleep(5));
+    while (!over.signal.aborted) await limits(account).slot(1, () => sleep(5));
   };
   const busy = [lane(), lane(), lane()];
   await sleep(200);
   const began = Date.now();
   for (let n = 0; n < 3; n += 1) await limits(account, elsewhere).slot(1, () => Promise.resolve());
-  isOver = true;
+  over.abort();
   await Promise.all(busy);
   expect(Date.now() - began).toBeLessThan(20_000);
 });

@@ -23,7 +23,7 @@ beforeAll(async () => {
   api = await startTestApi();
   seed = await seedTenant(api.db);
   const { tenantId, accountId } = seed;
-  channel = (await loadChannel(api.db, api.deps.keys, tenantId, accountId as ChannelId))!;
+  channel = (await loadChannel(api.db, api.deps.keys, tenantId, accountId))!;
   doors = new DoorStore(api.deps);
 });
 afterAll(() => api.close());
