@@ -137,15 +137,19 @@ async function syncChannel(
         received += await ingest();
       })
     : null;
+  const ready = () => callOf(deps, provider, channel);
+  const unread = await refreshTemplates(deps, channel, provider, ready);
+  await refreshHealth(deps, channel, provider, ready);
   const told = worstRefusal(refusals);
-  const soonest = Math.min(again ?? Infinity, told ? ASK_AGAIN_MS / 1000 : Infinity);
+  const soonest = Math.min(
+    again ?? Infinity,
+    unread ?? Infinity,
+    told ? ASK_AGAIN_MS / 1000 : Infinity,
+  );
   const later = {
     ...(soonest !== Infinity && { againSeconds: soonest }),
     ...(told && { refusal: told }),
   };
-  const ready = () => callOf(deps, provider, channel);
-  await refreshTemplates(deps, channel, provider, ready);
-  await refreshHealth(deps, channel, provider, ready);
   if (!provider.mailbox) return { received, ...later };
   const call = await callOf(deps, provider, channel);
   const oldest = new Oldest();

@@ -5,7 +5,8 @@ import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertRows } from './insert-rows.ts';
 import { dueAfterReading } from './read-again.ts';
 
-const TRIED_AGAIN_AFTER = '1 hour';
+/** What can't be read is tried again after so long. */
+export const TEMPLATES_AGAIN_SECONDS = 300;
 
 interface Channel {
   readonly tenantId: TenantId;
@@ -86,7 +87,9 @@ export async function claimTemplates(db: Db, { tenantId, id }: Channel): Promise
   const { numUpdatedRows } = await inTenant(db, tenantId, (tx) =>
     tx
       .updateTable('channels')
-      .set({ templates_due_at: sql<Date>`now() + ${TRIED_AGAIN_AFTER}::interval` })
+      .set({
+        templates_due_at: sql<Date>`now() + ${TEMPLATES_AGAIN_SECONDS} * interval '1 second'`,
+      })
       .where('id', '=', id)
       .where(sql<boolean>`coalesce(templates_due_at, '-infinity') <= now()`)
       .executeTakeFirst(),
