@@ -1,7 +1,7 @@
 import { inTenant } from '../db/connection.ts';
 import { noticingRefusals } from '../db/noticing-refusals.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
-import { nameParty, namesToAskFor } from '../db/queries/conversations.ts';
+import { nameParties, namesToAskFor } from '../db/queries/conversations.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import { standingRefusal } from '../domain/refusal.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
@@ -34,14 +34,13 @@ export async function profileNames(
       const told = await noticingRefusals(deps, channel, 'profile', () =>
         profile({ ...call, signal }, address),
       );
-      if (!told) return;
-      names.set(address, told.name);
-      await inTenant(deps.db, tenantId, (tx) => nameParty(tx, id, address, told.name));
+      if (told) names.set(address, told.name);
     } catch (error) {
       call.signal.throwIfAborted();
       const reason = error instanceof ProviderFailure ? error.code : String(error);
       deps.log.warn({ channel: id, reason }, 'a customer’s profile could not be read');
     }
   });
+  if (names.size > 0) await inTenant(deps.db, tenantId, (tx) => nameParties(tx, id, names));
   return names;
 }

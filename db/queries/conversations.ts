@@ -70,17 +70,18 @@ export async function namesToAskFor(
   return [...rows.filter(({ isKnown }) => !isKnown).map(({ address }) => address), ...due];
 }
 
-/** Gives a nameless person a name that was told later. */
-export async function nameParty(
+/** Gives nameless people the names that were told later, by their address. */
+export async function nameParties(
   tx: Tx,
   channelId: string,
-  address: string,
-  name: string,
+  names: ReadonlyMap<string, string>,
 ): Promise<void> {
+  const told = JSON.stringify([...names].map(([address, name]) => ({ address, name })));
   await sql`
-    update contacts k set name = ${name} from conversations c
-     where c.channel_id = ${channelId} and c.address = ${address} and k.id = c.contact_id
-       and coalesce(k.name, '') = ''`.execute(tx);
+    update contacts k set name = told.name
+      from jsonb_to_recordset(${told}::jsonb) as told(address text, name text)
+      join conversations c on c.channel_id = ${channelId} and c.address = told.address
+     where k.id = c.contact_id and coalesce(k.name, '') = ''`.execute(tx);
 }
 
 /** A contact's conversations, the one last heard of first; of one channel where it is given. */
