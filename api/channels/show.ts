@@ -82,7 +82,7 @@ export const ChannelStatus = z
     import: z.object({ done: z.int(), total: z.int() }).nullable(),
     warnings: z.array(z.string()).meta({
       description:
-        'What customers are not told, though the settings say so, for want of a template.',
+        'What is amiss with the account at its vendor, as `health` says; what customers are not told, though the settings say so, for want of a template.',
     }),
     health: ChannelHealth,
     waiting: z
@@ -134,7 +134,7 @@ export function showStatus(
     watch_expires_at: row.watch_expires_at?.toISOString() ?? null,
     last_error: row.last_error,
     import: row.import,
-    warnings: [...warnings],
+    warnings: [...(row.health?.warnings ?? []), ...warnings],
     health: showHealth(row),
     waiting: waiting.map((reason) => ({ ...reason })),
     workflow_url: workflowUrl(deps, row),

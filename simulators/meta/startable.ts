@@ -21,6 +21,7 @@ export const meta: StartableSimulator = {
         `Messenger POST /_control/messages {"to": "${page.id}", "from": "7000000000000001", "name": "Ada", "text": "Hello"}`,
         'GET /_control/sent, /_control/calls; POST /_control/reports {"id", "kind": "read"}; POST /_control/tokens {"state": "expired"}',
         'POST /_control/clock {"advance_seconds", "window_seconds"}; POST /_control/refusals {"code": 131047, "as": "answer"}',
+        'POST /_control/number {"quality_rating": "RED", "messaging_limit": "TIER_250", "per_second": 20}',
       ],
     };
   },

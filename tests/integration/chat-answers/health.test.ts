@@ -91,6 +91,8 @@ test('where quality or reach become others, an event says from what to what', as
   await due();
   await sync();
   expect(await shown('/status')).toMatchObject({ warnings: ['Customers block the number.'] });
+  const { body: status } = await client.call('GET', `/v1/channels/${seed.channelId}/status`);
+  expect(status.warnings).toContain('Customers block the number.');
   expect(await changes()).toEqual([
     {
       channel: {
