@@ -1,0 +1,218 @@
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
+import { createGmailSimulator } from '../../../simulators/gmail/simulator.ts';
+import { consentAsBrowser } from '../../../simulators/oidc/browser.ts';
+import { metaSimulator, type MetaSimulator } from '../../../simulators/meta/simulator.ts';
+import type { SimNumber, SimPage } from '../../../simulators/meta/world.ts';
+import { eventually } from '../../harness/index.ts';
+import { startProduct, type FaultChannel, type Product } from './faults/product.ts';
+
+// A token dies while a channel is at work: its status says so at once, whoever met the refusal, and once.
+
+jest.setTimeout(240_000);
+const WAIT_MS = 60_000;
+/** An answer that waits looks once a minute. */
+const ANSWERED_MS = 100_000;
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+);
+
+let product: Product;
+
+beforeAll(async () => {
+  product = await startProduct();
+});
+afterAll(() => product.stop());
+
+interface Shown {
+  readonly id: string;
+  readonly status: string;
+  readonly direction: string;
+  readonly content: string;
+  readonly provider_message_id: string;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+  readonly attachments: readonly unknown[];
+}
+
+const messagesOf = async ({ id }: FaultChannel) =>
+  (await product.call('GET', `/v1/messages?account_id=${id}&limit=100`)).data as Shown[];
+const showMessage = async (id: string) =>
+  (await product.call('GET', `/v1/messages/${id}`)) as unknown as Shown;
+async function answer(question: string, text: string): Promise<string> {
+  return String((await product.call('POST', `/v1/messages/${question}/reply`, { text })).id);
+}
+
+/** Of its trouble, in order. */
+async function eventsOf({ id }: FaultChannel): Promise<string[]> {
+  const { data } = (await product.call('GET', '/v1/events?limit=100')) as unknown as {
+    data: { type: string; data: { channel?: { id: string } } }[];
+  };
+  return data.flatMap(({ type, data: { channel } }) => (channel?.id === id ? [type] : []));
+}
+
+const inState = (channel: FaultChannel, state: string) =>
+  eventually(async () => expect(await channel.status()).toMatchObject({ state }), WAIT_MS);
+
+describe.each(['whatsapp', 'messenger'])('%s', (provider) => {
+  const ADA = provider === 'whatsapp' ? '+4915112345678' : '7001';
+  let meta: MetaSimulator;
+  let line: SimNumber | SimPage;
+  let channel: FaultChannel;
+
+  beforeEach(async () => {
+    meta = await metaSimulator();
+    line = provider === 'whatsapp' ? meta.number() : meta.page({ name: 'Shop' });
+    // Nothing but what customers and agents do asks the vendor anything.
+    const { business_account_id: _none, ...settings } = meta.settings(line) as Record<
+      string,
+      unknown
+    >;
+    const quiet = provider === 'messenger' ? { subscribe_page: false } : {};
+    channel = await product.channel(provider, { ...settings, ...quiet });
+    if (line.kind === 'page') line.fields.add('messages');
+    await meta.connect(channel.doorUrl!, line.app);
+    await inState(channel, 'watching');
+  });
+  afterEach(async () => {
+    await channel.remove();
+    await meta.close();
+  });
+
+  const FILE = { kind: 'image', bytes: PNG, contentType: 'image/png' } as const;
+  const says = (text: string | null) =>
+    line.kind === 'page'
+      ? meta.says(line, { psid: ADA, name: 'Ada' }, text === null ? { files: [FILE] } : { text })
+      : meta.writes(line, { phone: ADA, name: 'Ada' }, text === null ? { file: FILE } : { text });
+  const arrived = async (mid: string) =>
+    (await messagesOf(channel)).find((one) => one.provider_message_id === mid);
+  const question = async (text: string) => {
+    const mid = says(text);
+    await eventually(async () => expect(await arrived(mid)).toBeDefined(), WAIT_MS);
+    return (await arrived(mid))!.id;
+  };
+  const asked = () =>
+    meta.requests.filter(({ method, path }) => method === 'POST' && /\/messages/.test(path)).length;
+
+  it('a token that dies shows as an answer fails, over a restart, and its answers go out with the next', async () => {
+    const id = await question('Where is my lamp?');
+    line.token.state = 'revoked';
+    const first = await answer(id, 'On its way.');
+    await inState(channel, 'needs_attention');
+    expect(await channel.status()).toMatchObject({
+      detail: expect.stringMatching(/^Answers can’t be sent\. .*make a new one/),
+      last_error: { type: expect.stringMatching(/token_(revoked|refused|expired)$/) },
+    });
+    expect(await product.call('GET', `/v1/channels/${channel.id}`)).toMatchObject({
+      state: 'needs_attention',
+    });
+
+    const second = await answer(id, 'By Monday.');
+    await product.restartWorkers();
+    const other = await question('And my table?');
+    const third = await answer(other, 'Tuesday.');
+    await eventually(async () => {
+      for (const one of [first, second, third])
+        expect(await showMessage(one)).toMatchObject({ status: 'queued' });
+      expect((await showMessage(first)).error).toMatchObject({
+        code: expect.stringMatching(/token_/),
+      });
+    }, WAIT_MS);
+    await channel.synced();
+    expect(await channel.status()).toMatchObject({ state: 'needs_attention' });
+    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+
+    const before = asked();
+    const token = meta.world.token(line.app, [...line.token.permissions]);
+    Object.assign(line, { token }); // a page knows its own token only
+    const name = line.kind === 'page' ? 'page_access_token' : 'access_token';
+    await product.call('PATCH', `/v1/channels/${channel.id}`, {
+      settings: { [name]: token.value },
+    });
+    await inState(channel, 'watching');
+    await eventually(async () => {
+      for (const one of [first, second, third])
+        expect(['accepted', 'sent', 'delivered', 'read']).toContain(
+          (await showMessage(one)).status,
+        );
+    }, ANSWERED_MS);
+    expect(line.sent).toHaveLength(3);
+    expect(before).toBeLessThan(6);
+    expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+  });
+
+  // Messenger's files come by links that need no token.
+  const files = provider === 'whatsapp' ? it : it.skip;
+  files(
+    'a token that dies shows as a file can’t be fetched, and a good one fetches it',
+    async () => {
+      await question('Look:');
+      line.token.state = 'expired';
+      const mid = says(null);
+      await inState(channel, 'needs_attention');
+      await channel.synced();
+      expect(await channel.status()).toMatchObject({
+        state: 'needs_attention',
+        detail: expect.stringMatching(/^Files that customers sent can’t be fetched\. .*expired/),
+      });
+      line.token.state = 'good';
+      await channel.sync();
+      await inState(channel, 'watching');
+      await eventually(async () => {
+        expect((await arrived(mid))?.attachments).toHaveLength(1);
+      }, WAIT_MS);
+      expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+    },
+  );
+});
+
+describe('gmail', () => {
+  it('a consent taken back shows as an answer fails, and a new one sends it', async () => {
+    const simulator = await createGmailSimulator();
+    const account = await simulator.account('support@gmail.test');
+    const settings = {
+      ...simulator.settingsOf(account),
+      watch_enabled: false,
+      // Nothing is found by looking while the test runs.
+      poll_seconds: 86_400,
+    };
+    const channel = await product.channel('gmail', settings);
+    await inState(channel, 'watching');
+    account.mailbox.deliver(
+      'From: Ada <ada@x.test>\r\nTo: support@gmail.test\r\nMessage-ID: <1@x.test>\r\nSubject: Lamp\r\n\r\nWhere?\r\n',
+    );
+    await channel.sync();
+    await eventually(async () => expect(await channel.received()).toEqual(['1@x.test']), WAIT_MS);
+    await simulator.consent.revoke('support@gmail.test');
+    const [mail] = await messagesOf(channel);
+    const id = await answer(mail!.id, 'On its way.');
+    await inState(channel, 'needs_attention');
+    await product.restartWorkers();
+    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+
+    const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
+    const begun = await fetch(link.authorize_url as string, { redirect: 'manual' });
+    const consentUrl = begun.headers.get('location')!;
+    const redirectUri = new URL(consentUrl).searchParams.get('redirect_uri')!;
+    const back = await consentAsBrowser(consentUrl, redirectUri);
+    const [cookie] = begun.headers.getSetCookie();
+    await fetch(back, { headers: { cookie: cookie!.split(';')[0]! } });
+    await inState(channel, 'watching');
+    await eventually(
+      async () => expect(await showMessage(id)).toMatchObject({ status: 'sent' }),
+      ANSWERED_MS,
+    );
+    expect(account.mailbox.sent).toHaveLength(1);
+    expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+    await channel.remove();
+    await simulator.close();
+  });
+});
