@@ -18,7 +18,7 @@ import { refused, tokenMatches } from './channel.ts';
 /** Vendors give up after about ten seconds. */
 const RECEIVE_MS = 10_000;
 
-/** The call of a channel by whose settings the request is authentic. @throws Problem, counted, where it is not */
+/** The call of a channel by whose settings the request is authentic. @throws Problem, noted, where it is not */
 export async function believedCall(
   deps: ApiDeps,
   provider: ChannelProvider,
@@ -26,38 +26,69 @@ export async function believedCall(
   channel: LoadedChannel,
   request: DoorRequest,
 ): Promise<ProviderCall<unknown>> {
-  const call = await storedChannelCall(deps, provider, channel, {
-    signal: AbortSignal.timeout(RECEIVE_MS),
-  });
-  await letIn(provider, call, async () =>
-    door.verify(request, call, (token) => tokenMatches(channel, token)),
-  );
+  const call = await triedCall(deps, provider, door, channel, request);
+  if (call instanceof DoorRefusal) throw noted(deps, provider, call, [channel.facts.id]);
   return call;
 }
 
-/** What an authentic request brings. @throws Problem, counted, where it makes no sense */
+/** The same; the refusal where it is not, which is not noted: another channel may believe it. */
+export async function triedCall(
+  deps: ApiDeps,
+  provider: ChannelProvider,
+  door: DoorCapability<unknown>,
+  channel: LoadedChannel,
+  request: DoorRequest,
+): Promise<ProviderCall<unknown> | DoorRefusal> {
+  const signal = AbortSignal.timeout(RECEIVE_MS);
+  const call = await storedChannelCall(deps, provider, channel, { signal });
+  try {
+    await door.verify(request, call, (token) => tokenMatches(channel, token));
+    return call;
+  } catch (error) {
+    if (error instanceof DoorRefusal) return error;
+    throw error;
+  }
+}
+
+/** What an authentic request brings. @throws Problem, noted, where it makes no sense */
 export async function receive(
+  deps: ApiDeps,
   provider: ChannelProvider,
   door: DoorCapability<unknown>,
   call: ProviderCall<unknown>,
   request: DoorRequest,
 ): Promise<DoorReceipt> {
-  return letIn(provider, call, () => door.receive(request, call));
+  try {
+    return await door.receive(request, call);
+  } catch (error) {
+    if (error instanceof DoorRefusal) throw noted(deps, provider, error, [call.channel.id]);
+    throw error;
+  }
 }
 
-/** A refusal is said shortly: a forger learns nothing from it. The reason is in the log and the count. */
-async function letIn<T>(
-  { manifest }: ChannelProvider,
-  { log }: ProviderCall<unknown>,
-  work: () => Promise<T>,
-): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof DoorRefusal)) throw error;
-    log.warn({ code: error.code, reason: error.message }, 'a door refused a call');
-    throw refusal(manifest.name, error);
-  }
+const MOST_NAMED = 20;
+
+/**
+ * A refusal is said shortly: a forger learns nothing from it. The reason is in the log and the count, once for a call,
+ * however many channels it was held against.
+ */
+export function noted(
+  { log }: Pick<ApiDeps, 'log'>,
+  { manifest: { name } }: ChannelProvider,
+  error: DoorRefusal,
+  channels: readonly string[],
+): Problem {
+  log.warn(
+    {
+      provider: name,
+      code: error.code,
+      reason: error.message,
+      channels: channels.slice(0, MOST_NAMED),
+      asked: channels.length,
+    },
+    'a door refused a call',
+  );
+  return refusal(name, error);
 }
 
 export function refusal(provider: string, { status, code }: DoorRefusal): Problem {

@@ -10,9 +10,8 @@ import {
 } from '../../providers/contract.ts';
 import { doorStrangers, doorUnreadable } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
-import { Problem } from '../problem.ts';
 import type { DoorStore } from './door-store.ts';
-import { answer, believedCall, doorRequest, receive, refusal } from './door-call.ts';
+import { answer, doorRequest, noted, receive, refusal, triedCall } from './door-call.ts';
 import type { KnownChannels } from './known-channels.ts';
 import { Witnesses } from './witnesses.ts';
 
@@ -125,8 +124,13 @@ async function hearOfEach(
   if (failed) throw failed.reason;
   const ended = outcomes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
   const receipts = ended.flatMap((one) => ('receipt' in one ? [one.receipt] : []));
-  if (receipts.length === 0)
-    throw ended.find((one) => 'refused' in one)?.refused ?? unknownAccount(shared);
+  const refused = ended.flatMap((one) => ('refused' in one ? [one] : []));
+  const [first] = refused;
+  if (first) {
+    const asked = refused.map(({ by }) => by);
+    const problem = noted(deps, first.member.provider, first.refused, asked);
+    if (receipts.length === 0) throw problem;
+  }
   return {
     accepted: receipts.reduce((sum, { sources }) => sum + sources.length, 0),
     told: receipts.find(({ answer }) => answer !== undefined),
@@ -135,30 +139,33 @@ async function hearOfEach(
 
 const NOTHING: DoorReceipt = { sources: [] };
 
+interface Refused {
+  readonly refused: DoorRefusal;
+  readonly member: Member;
+  /** The channel. */
+  readonly by: string;
+}
+
 /** What a call brings one channel, stored; or the refusal, where it is not authentic by this channel's settings. */
 async function hearOf(
   deps: ApiDeps,
-  { known, name }: SharedDoor,
+  { known }: SharedDoor,
   store: DoorStore,
   request: DoorRequest,
-  { member: { provider, door }, place }: NamedPlace,
-): Promise<{ receipt: DoorReceipt } | { refused: Problem }> {
+  { member, place }: NamedPlace,
+): Promise<{ receipt: DoorReceipt } | Refused> {
+  const { provider, door } = member;
   const channel = await known.at(place);
-  if (!channel) return { refused: unknownAccount({ name }) }; // deleted in this moment
-  const call = await believedCall(deps, provider, door, channel, request).catch(refusedOnly);
-  if (call instanceof Problem) return { refused: call };
+  if (!channel) return { refused: unknownAccount(), member, by: place.channelId }; // deleted in this moment
+  const call = await triedCall(deps, provider, door, channel, request);
+  if (call instanceof DoorRefusal) return { refused: call, member, by: place.channelId };
   if (channel.desiredState === 'stopped') return { receipt: NOTHING };
-  const receipt = await receive(provider, door, call, request);
+  const receipt = await receive(deps, provider, door, call, request);
   await store.store(channel, receipt, request.receivedAt);
   const unreadable = receipt.sources.filter((source) => source.unreadable).length;
   if (unreadable > 0)
     doorUnreadable.inc({ provider: provider.manifest.name, outcome: 'set_aside' }, unreadable);
   return { receipt };
-}
-
-function refusedOnly(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  throw error;
 }
 
 /**
@@ -173,11 +180,10 @@ async function hearOfNone(
 ): Promise<Heard> {
   const asked = claims.length > 0 ? [...new Set(claims.map(({ member }) => member))] : members;
   const believer = await witnesses.believer(asked, request);
-  if (!believer) throw unknownAccount({ name });
+  if (!believer) throw refusal(name, unknownAccount());
   if (claims.length > 0) return { accepted: 0, told: undefined };
-  const { member, channel } = believer;
-  const call = await believedCall(deps, member.provider, member.door, channel, request);
-  const receipt = await receive(member.provider, member.door, call, request);
+  const { member, call } = believer;
+  const receipt = await receive(deps, member.provider, member.door, call, request);
   return { accepted: 0, told: receipt.answer && receipt };
 }
 
@@ -233,6 +239,6 @@ function contentHash(stray: unknown): string {
     .digest('hex');
 }
 
-function unknownAccount({ name }: Pick<SharedDoor, 'name'>): Problem {
-  return refusal(name, new DoorRefusal(403, 'account_unknown', 'No channel has this account.'));
+function unknownAccount(): DoorRefusal {
+  return new DoorRefusal(403, 'account_unknown', 'No channel has this account.');
 }

@@ -52,7 +52,7 @@ export function vendorDoor(
       answer(res, told, accepted);
       return;
     }
-    const receipt = await receive(provider, door, call, request);
+    const receipt = await receive(deps, provider, door, call, request);
     await store.store(channel, receipt, request.receivedAt);
     answer(res, receipt, receipt.sources.length);
   };

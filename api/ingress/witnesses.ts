@@ -2,11 +2,11 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { ChannelPlace } from '../../db/queries/channel-resolve.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { channelsOfWord, doorSigners } from '../../db/queries/door-keys.ts';
-import type { DoorRequest } from '../../providers/contract.ts';
+import { DoorRefusal, type DoorRequest, type ProviderCall } from '../../providers/contract.ts';
 import { hashesOfWord } from '../channels/door-keys.ts';
 import type { ApiDeps } from '../deps.ts';
-import { Problem, unavailable } from '../problem.ts';
-import { believedCall } from './door-call.ts';
+import { unavailable } from '../problem.ts';
+import { noted, triedCall } from './door-call.ts';
 import type { KnownChannels } from './known-channels.ts';
 import type { Member } from './shared-door.ts';
 import { WorkAllowance } from './work-allowance.ts';
@@ -28,6 +28,10 @@ const LEAST_COST_BYTES = 16 * 1024;
 interface Witness {
   readonly member: Member;
   readonly channel: LoadedChannel;
+}
+
+interface Believer extends Witness {
+  readonly call: ProviderCall<unknown>;
 }
 
 interface Found {
@@ -57,23 +61,27 @@ export class Witnesses {
    * The first witness that believes the call; null where there is none to ask. @throws Problem: the refusal, or 503 while
    * too much is asked; what kept a witness from being asked, where no other believes it
    */
-  async believer(members: readonly Member[], request: DoorRequest): Promise<Witness | null> {
+  async believer(members: readonly Member[], request: DoorRequest): Promise<Believer | null> {
     const found = await Promise.all(members.map((member) => this.#witnesses(member, request)));
     let failure: unknown = found.find((one) => one.failure)?.failure;
-    let refused: Problem | null = null;
+    const refused: { readonly member: Member; readonly by: string; readonly why: DoorRefusal }[] =
+      [];
     for (const { member, channel } of found.flatMap(({ witnesses }) => witnesses)) {
       try {
-        await believedCall(this.#deps, member.provider, member.door, channel, request);
-        return { member, channel };
+        const { provider, door } = member;
+        const call = await triedCall(this.#deps, provider, door, channel, request);
+        if (!(call instanceof DoorRefusal)) return { member, channel, call };
+        refused.push({ member, by: channel.facts.id, why: call });
       } catch (error) {
-        if (error instanceof Problem) refused ??= error;
-        else failure ??= error;
+        failure ??= error;
       }
       await turn(); // others are served between one and the next
     }
     if (failure) throw failure as Error; // as it was thrown
-    if (refused) throw refused;
-    return null;
+    const [first] = refused;
+    if (!first) return null;
+    const asked = refused.map(({ by }) => by);
+    throw noted(this.#deps, first.member.provider, first.why, asked);
   }
 
   async #witnesses(member: Member, request: DoorRequest): Promise<Found> {

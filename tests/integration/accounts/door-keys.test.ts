@@ -234,6 +234,10 @@ test('strangers have bounded work done, and keep neither known numbers nor hands
   const answers = await Promise.all(Array.from({ length: 150 }, () => say('31', 'forged')));
   const statuses = answers.map(({ status }) => status);
   expect(new Set(statuses)).toEqual(new Set([401, 503]));
+  // Noted once for a call, however many were asked.
+  const noted = api.logLines.filter((line) => line.includes('a door refused a call'));
+  expect(noted).toHaveLength(statuses.filter((status) => status === 401).length);
+  expect(JSON.parse(noted[0]!)).toMatchObject({ code: 'whatsapp.bad_signature', asked: 200 });
   const [known, shaken] = await Promise.all([say('2000', 'app-0'), shake('stored-2204')]);
   expect([known.status, known.body, shaken.status]).toEqual([200, { accepted: 1 }, 200]);
   const told = api.logLines.filter((line) => line.includes('more apps than'));
