@@ -127,6 +127,7 @@ export interface Database {
     message: string;
     status: string;
     recipient: Generated<string>;
+    code: string | null;
     detail: string | null;
     at: Time;
     created_at: GeneratedTime;

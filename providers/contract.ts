@@ -398,6 +398,8 @@ export interface DeliveryStatus {
   readonly status: 'sent' | 'delivered' | 'read' | 'failed' | 'bounced' | 'complained';
   /** The address it speaks of, where a message has several. */
   readonly recipient?: string;
+  /** Why, as the provider's failures are called: `whatsapp.undeliverable`. */
+  readonly code?: string;
   readonly detail?: string;
   readonly at: Date;
 }

@@ -23,6 +23,8 @@ const STATEMENTS = [
      using (tenant_id = current_setting('app.tenant', true))
      with check (tenant_id = current_setting('app.tenant', true))`,
   `grant select, insert, update, delete on status_reports to postroom_app`,
+  // Why, as failures are called.
+  `alter table early_statuses add column code text`,
   `create function claim_status_reports(at_most int, lease interval)
      returns table (tenant_id text, channel_id text, id uuid)
      language sql volatile security definer set search_path = public, pg_temp as $$

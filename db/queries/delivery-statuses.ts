@@ -74,11 +74,12 @@ export async function applyEarlyStatuses(
     .where('channel_id', '=', message.channel_id)
     .where('message', 'in', keys)
     .where('message', 'not like', markKey('%'))
-    .returning(['status', 'recipient', 'detail'])
+    .returning(['status', 'recipient', 'code', 'detail'])
     .execute();
-  const said = rows.map(({ status, recipient, detail }) => ({
+  const said = rows.map(({ status, recipient, code, detail }) => ({
     status: status as Said['status'], // written from one
     recipient: recipient || undefined,
+    code: code ?? undefined,
     detail: detail ?? undefined,
   }));
   const marked = person === null ? [] : await marksAfter(tx, message, person);
@@ -194,15 +195,18 @@ async function keep(
   await insertRows(
     tx,
     'early_statuses',
-    early.map(({ message, status: { status, recipient = '', detail = null, at } }) => ({
-      tenant_id: tenantId,
-      channel_id: channelId,
-      message,
-      status,
-      recipient,
-      detail,
-      at,
-    })),
+    early.map(
+      ({ message, status: { status, recipient = '', code = null, detail = null, at } }) => ({
+        tenant_id: tenantId,
+        channel_id: channelId,
+        message,
+        status,
+        recipient,
+        code,
+        detail,
+        at,
+      }),
+    ),
     sql`on conflict do nothing`,
   );
 }

@@ -5,6 +5,7 @@ import type { NormalizedMessage } from '../../domain/message.ts';
 import type { DeliveryStatus } from '../../providers/contract.ts';
 import type { Tx } from '../connection.ts';
 import { markUndeliverable } from './bounces.ts';
+import { closeWindows, isWindowClosed } from './closed-windows.ts';
 import { addressKey } from './known-contacts.ts';
 import { MESSAGE_COLUMNS, presentMessages, type MessageRow } from './messages.ts';
 import type { Pending } from './outbox.ts';
@@ -35,7 +36,7 @@ const EVENT: Readonly<Record<DeliveryStatus['status'], EventType | null>> = {
   complained: 'message.complained',
 };
 
-export type Said = Pick<DeliveryStatus, 'status' | 'recipient' | 'detail'>;
+export type Said = Pick<DeliveryStatus, 'status' | 'recipient' | 'code' | 'detail'>;
 
 /** A vendor's word of this event reaches the message's ticket. */
 export function isTold({ status }: Said): boolean {
@@ -69,6 +70,10 @@ export async function raiseMessages(
       if (one.status === 'bounced') await noteUndeliverable(tx, pending.tenantId, row, one);
   const steps = known.flatMap(stepsOf);
   await store(tx, steps);
+  await closeWindows(
+    tx,
+    steps.flatMap(({ row }) => (isWindowClosed(row.error) ? [row.id] : [])),
+  );
   return announce(tx, pending, steps);
 }
 
@@ -110,8 +115,8 @@ function isTrouble({ status }: Said): boolean {
   return RANK[status]! >= RANK['failed']!;
 }
 
-function troubleOf({ status, detail }: Said) {
-  return { code: `delivery.${status}`, detail: clean(detail) ?? status };
+function troubleOf({ status, code, detail }: Said) {
+  return { code: code ?? `delivery.${status}`, detail: clean(detail) ?? status };
 }
 
 /** Each message as it came to be at last. */

@@ -3,6 +3,7 @@ import type { TenantId } from '../../domain/ids.ts';
 import { comparableMessageId } from '../../domain/mail/parse.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { MESSAGE_COLUMNS, type MessageRow } from './messages.ts';
+import { closeWindows, isWindowClosed } from './closed-windows.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
 
 /** One attempt's hold on a message: only the latest holder may transmit, and only it may write what came of it. */
@@ -138,6 +139,7 @@ export async function endSending(
     .returning(MESSAGE_COLUMNS)
     .executeTakeFirstOrThrow();
   if (end.messageId !== undefined) await noteThreadId(tx, message, end.messageId);
+  if (isWindowClosed(end.error)) await closeWindows(tx, [messageId]);
   return { message, ticket, ending: end };
 }
 

@@ -116,6 +116,7 @@ describe('the door', () => {
         of: { providerMessageId: 'w3' },
         status: 'failed',
         at: date,
+        code: 'whatsapp.window_closed',
         detail: expect.stringMatching(/only a template.*\(131047\): Re-engagement/),
       },
     ]);

@@ -158,6 +158,11 @@ export function knownError({ code, subcode, words }: Told): KnownError | undefin
   return code >= 200 && code <= 299 ? ERRORS[10] : ERRORS[code];
 }
 
+/** What our failures call it. */
+export function codeOf({ code }: Said): string {
+  return `whatsapp.${knownError({ code, subcode: undefined, words: '' })?.code ?? 'failed'}`;
+}
+
 /** In plain words, with the vendor's own beside ours. */
 export function meaningOf({ code, title, message, error_data: more }: Said): string {
   const own = knownError({ code, subcode: undefined, words: '' })?.words;

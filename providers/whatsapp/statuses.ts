@@ -1,7 +1,7 @@
 import { serverWords } from '../connect.ts';
 import type { DeliveryStatus } from '../contract.ts';
 import { markedMessage } from '../own-mark.ts';
-import { meaningOf } from './errors.ts';
+import { codeOf, meaningOf } from './errors.ts';
 import type { Status } from './webhook.ts';
 
 const STATES: Readonly<Record<string, DeliveryStatus['status']>> = {
@@ -26,7 +26,7 @@ export function statusOf(status: Status): DeliveryStatus | null {
   return {
     of: { providerMessageId: status.id, ...(sentAs !== null && { sentAs }) },
     status: state,
-    ...(error && { detail: serverWords(meaningOf(error)) }),
+    ...(error && { code: codeOf(error), detail: serverWords(meaningOf(error)) }),
     at: seconds === undefined ? new Date() : new Date(seconds * 1000),
   };
 }

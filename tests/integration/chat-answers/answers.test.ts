@@ -168,19 +168,65 @@ describe('an answer on a chat', () => {
     const id = await queued({ text: 'On its way.' });
     outside.meanwhile = async (name) => {
       await applyStatuses(api.db, seed.tenantId, seed.channelId, [
-        { of: { providerMessageId: name }, status: 'failed', detail: '131026: no', at: new Date() },
+        {
+          of: { providerMessageId: name },
+          status: 'failed',
+          code: 'whatsapp.undeliverable',
+          detail: '131026: no',
+          at: new Date(),
+        },
       ]);
     };
     await send(id);
     expect(await stored(id)).toMatchObject({
       status: 'failed',
-      error: { code: 'delivery.failed', detail: '131026: no' },
+      error: { code: 'whatsapp.undeliverable', detail: '131026: no' },
     });
     const client = await api.client('answers');
     expect((await client.call('GET', `/v1/messages/${id}`)).body).toMatchObject({
       status: 'failed',
       error: { detail: '131026: no' },
     });
+  });
+
+  it('the window that a vendor has closed is closed, until the customer writes again', async () => {
+    const windowEndsAt = () =>
+      inDb(async (tx) => {
+        const row = await tx
+          .selectFrom('conversations')
+          .select('window_ends_at')
+          .where('address', '=', CUSTOMER)
+          .executeTakeFirstOrThrow();
+        return row.window_ends_at!.getTime();
+      });
+    const refuse = (name: string) =>
+      applyStatuses(api.db, seed.tenantId, seed.channelId, [
+        {
+          of: { providerMessageId: name },
+          status: 'failed',
+          code: 'whatsapp.window_closed',
+          at: new Date(),
+        },
+      ]);
+    const early = await queued({ text: 'On its way.' });
+    await send(early);
+    const heard = (at: Date) =>
+      inDb((tx) =>
+        tx
+          .updateTable('conversations')
+          .set({ last_inbound_at: at, window_ends_at: new Date(at.getTime() + 24 * HOUR) })
+          .where('address', '=', CUSTOMER)
+          .execute(),
+      );
+    await heard(new Date(Date.now() + 1000));
+    await refuse((await stored(early)).provider_message_id!);
+    expect(await windowEndsAt()).toBeGreaterThan(Date.now());
+    await heard(new Date(Date.now() - HOUR));
+    const late = await queued({ text: 'On its way, too.' });
+    await send(late);
+    await refuse((await stored(late)).provider_message_id!);
+    expect(await windowEndsAt()).toBeLessThanOrEqual(Date.now());
+    expect(await reply({ text: 'And now?' })).toMatchObject({ ok: false, code: 'window_closed' });
   });
 
   it('quotes the message that it names, and no other', async () => {
