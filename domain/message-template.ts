@@ -14,6 +14,8 @@ export interface MessageTemplate {
   readonly body: string;
   readonly header: string | null;
   readonly footer: string | null;
+  /** Also such as want nothing; left out where it has none. */
+  readonly hasButtons?: boolean;
   /** What must be given, in the order in which it stands. */
   readonly parameters: readonly TemplateParameter[];
   /** Why it may not be sent, in the vendor's words. */

@@ -52,6 +52,7 @@ describe('a value', () => {
     expect(problem({ 'body.1': long }, { footer: 'The shop' })).toMatch(
       /body 31 characters long; the vendor takes 30\./,
     );
+    expect(problem({ 'body.1': long }, { hasButtons: true })).toMatch(/takes 30\./);
     expect(problem({ 'body.1': long })).toBeNull();
     expect(problem({ 'body.1': 'x'.repeat(94) })).toMatch(/101 characters long.* takes 100/);
     const withMore = {

@@ -100,13 +100,16 @@ function mostOf({ in: part, key }: TemplateParameter, limits: TemplateLimits): n
 }
 
 function bodyProblem(
-  { body, header, footer, parameters }: MessageTemplate,
+  { body, header, footer, hasButtons = false, parameters }: MessageTemplate,
   values: Values,
   limits: TemplateLimits,
 ): string | null {
   if (!limits.body) return null;
   const isAlone =
-    header === null && footer === null && parameters.every(({ in: part }) => part === 'body');
+    header === null &&
+    footer === null &&
+    !hasButtons &&
+    parameters.every(({ in: part }) => part === 'body');
   const most = isAlone ? limits.body.alone : limits.body.most;
   const length = lengthOf(filledPart('body', body, values));
   return length > most

@@ -117,6 +117,7 @@ function templateOf(
     body: part('BODY')?.text ?? '',
     header: header?.text ?? null,
     footer: part('FOOTER')?.text ?? null,
+    ...(part('BUTTONS') && { hasButtons: true }),
     parameters: [
       ...headerParameters(header),
       ...textParameters('body', part('BODY')),

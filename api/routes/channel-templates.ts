@@ -127,7 +127,8 @@ async function readNow(
   }
 }
 
-function show({ parameters, synced_at: at, ...template }: MessageTemplate & { synced_at: Date }) {
+function show(stored: MessageTemplate & { synced_at: Date }) {
+  const { parameters, synced_at: at, hasButtons: _, ...template } = stored;
   return {
     ...template,
     parameters: parameters.map((parameter) => ({

@@ -214,9 +214,19 @@ describe('what a customer is told of a ticket', () => {
       },
     });
     await change('setStatus', { status: 'open' });
+    // Somebody who is known by an id alone, and where nothing is named to stand in place of the name.
+    await settings({ notifications_enabled: true, template_messages: MESSAGES });
+    const addressed = (from: string, to: string) =>
+      inDb((tx) =>
+        tx.updateTable('conversations').set({ address: to }).where('address', '=', from).execute(),
+      );
+    await addressed(CUSTOMER, '24680135');
+    await change('setStatus', { status: 'resolved' });
+    await addressed('24680135', CUSTOMER);
     expect((await told()).map(({ content }) => content)).toEqual([
       expect.stringMatching(/^Hello \+4915112345678, order \d+ is ready\.$/),
       expect.stringMatching(/^Hello there, order \d+ is ready\.$/),
+      expect.stringMatching(/^Hello customer, order \d+ is ready\.$/),
     ]);
     expect(await untold()).toEqual([]);
     await named('Ada');

@@ -321,6 +321,7 @@ describe('templates', () => {
       ],
       reason: null,
     } satisfies MessageTemplate);
+    expect(byKey.get('order_shipped/en_US')).toMatchObject({ hasButtons: true });
     expect(byKey.get('order_shipped/en_US')!.parameters).toEqual([
       { in: 'header', key: '1', kind: 'image', example: 'https://example.com/box.png' },
       { in: 'body', key: 'customer_name', kind: 'text', example: 'Ada' },
