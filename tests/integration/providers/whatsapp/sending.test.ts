@@ -330,6 +330,39 @@ describe('a refusal', () => {
     expect(pauses).toEqual([expect.any(Number)]);
   });
 
+  it('for the tier keeps back that template alone; whoever wrote is answered', async () => {
+    at.number.tier = 'TIER_1';
+    const pauses: Date[] = [];
+    const limits = {
+      slot: <T>(_most: number, work: () => Promise<T>) => work(),
+      pause: (until: Date) => Promise.resolve(void pauses.push(until)),
+    };
+    const hello = { name: 'hello_world', language: 'en_US', values: {} };
+    const write = (address: string, template: typeof hello | null = hello) =>
+      whatsapp.sender!.send(
+        at.call({}, { limits }),
+        chatOf({
+          chat: {
+            conversation: { address, windowEndsAt: null, optedOutAt: null },
+            template,
+          },
+        }),
+        async () => {},
+      );
+    await write('+4915100000001');
+    await write('+4915100000001');
+    await expect(write('+4915100000002')).rejects.toMatchObject({
+      code: 'whatsapp.messaging_limited',
+      class: 'wait',
+      retryAfterMs: 3_600_000,
+      message: expect.stringContaining('within 24 hours'),
+    });
+    await write(CUSTOMER, null);
+    expect(pauses).toEqual([]);
+    at.simulator.world.advance(24 * 3_600_000);
+    await write('+4915100000002');
+  });
+
   it('of a secret of another app says so', async () => {
     const message = /app_secret.*access_token/;
     await expect(send(chatOf(), { app_secret: 'other' })).rejects.toMatchObject({
