@@ -89,7 +89,7 @@ export const providerSeconds = new Histogram({
 
 export const messagesFailed = new Counter({
   name: 'postroom_messages_failed_total',
-  help: 'Answers that were given up, by the failure’s code; uncertain: they may have gone out all the same.',
+  help: 'Answers that were given up, by the failure’s code; uncertain: they may have gone out all the same; delivery.…: the vendor reported it later.',
   labelNames: ['provider', 'reason'],
   registers: [registry],
 });

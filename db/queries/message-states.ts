@@ -3,6 +3,7 @@ import type { EventType } from '../../domain/events.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import type { NormalizedMessage } from '../../domain/message.ts';
 import type { DeliveryStatus } from '../../providers/contract.ts';
+import { messagesFailed } from '../../telemetry/metrics.ts';
 import type { Tx } from '../connection.ts';
 import { markUndeliverable } from './bounces.ts';
 import { closeWindows, isWindowClosed } from './closed-windows.ts';
@@ -70,6 +71,7 @@ export async function raiseMessages(
       if (one.status === 'bounced') await noteUndeliverable(tx, pending.tenantId, row, one);
   const steps = known.flatMap(stepsOf);
   await store(tx, steps);
+  count(steps);
   await closeWindows(
     tx,
     steps.flatMap(({ row }) => (isWindowClosed(row.error) ? [row.id] : [])),
@@ -128,6 +130,15 @@ async function store(tx: Tx, steps: readonly Step[]): Promise<void> {
     update messages m set status = d.status, error = d.error, receipt_due_at = null
       from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as d(id text, status text, error jsonb)
      where m.id = d.id`.execute(tx);
+}
+
+/** What a vendor took and could not deliver. */
+function count(steps: readonly Step[]): void {
+  for (const { row } of steps)
+    if (RANK[row.status]! >= RANK['failed']!) {
+      const { channel: provider } = row.body as unknown as Pick<NormalizedMessage, 'channel'>; // the column's own form
+      messagesFailed.inc({ provider, reason: `delivery.${row.status}` });
+    }
 }
 
 async function announce(
