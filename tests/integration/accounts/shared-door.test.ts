@@ -48,7 +48,10 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
     door: {
       ...(sharedAs && { sharedAs }),
       accounts: ({ body }) => entriesOf(body).map(({ account }) => account),
-      keys: { wordIn: () => null, of: ({ secret: signer }) => ({ signer }) },
+      keys: {
+        wordIn: () => null,
+        of: ({ secret: signer, account }) => ({ signer, group: groupOf(account) }),
+      },
       verify({ body, headers }, { settings }) {
         if (headers['x-signature'] !== sign(body, settings.secret))
           throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
@@ -59,7 +62,8 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
             sources: [],
             answer: { status: 200, body: query['challenge'] ?? '', contentType: 'text/plain' },
           });
-        const mine = entriesOf(body).filter(({ account }) => account === settings.account);
+        const names = [settings.account, groupOf(settings.account)];
+        const mine = entriesOf(body).filter(({ account }) => names.includes(account));
         return Promise.resolve({
           news: 'mail',
           sources: mine.flatMap(({ id }) =>
@@ -69,6 +73,12 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
       },
     },
   };
+}
+
+/** `group/1` belongs to `group`. */
+function groupOf(account: string): string | undefined {
+  const [group, own] = account.split('/');
+  return own === undefined ? undefined : group;
 }
 
 /** As registry.ts registers its own. */
@@ -103,6 +113,13 @@ interface Place {
   readonly id: ChannelId;
 }
 
+const doorHashesFor = (account: string, secret: string, provider = 'vendor') =>
+  doorHashesOf(
+    provider === 'pages' ? erased(pages) : erased(vendor),
+    { account, secret },
+    api.keys,
+  );
+
 async function channel(
   tenant: string,
   account: string,
@@ -120,11 +137,7 @@ async function channel(
     account,
     settings: { account },
     secrets: sealSecrets({ secret }, id, api.keys),
-    doorHashes: doorHashesOf(
-      provider === 'pages' ? erased(pages) : erased(vendor),
-      { account, secret },
-      api.keys,
-    ),
+    doorHashes: doorHashesFor(account, secret, provider),
     rules: null,
     ingressTokenHash: null,
     desiredState: 'running',
@@ -159,6 +172,26 @@ test('a call goes to the channel whose account it names, and wakes its workflow 
   expect([await staged(ada), await staged(bob)]).toEqual([['m1'], []]);
   const news = api.relay.flushed.flatMap((work) => [...work.channels]);
   expect(news.at(-1)).toEqual([ada.id, expect.objectContaining({ push: true, renew: false })]);
+});
+
+test('what is said of a group of accounts reaches all of their channels, over all tenants, each by its own secret', async () => {
+  const ada = await channel('ada', 'group/1', 's-group');
+  const bob = await channel('bob', 'group/2', 's-group');
+  const eve = await channel('eve', 'group/3', 's-eve');
+  const other = await channel('bob', 'other/1', 's-group');
+  const all = () => Promise.all([ada, bob, eve, other].map(staged));
+  expect((await post([{ account: 'group', id: 'g1' }], 's-group')).status).toBe(200);
+  expect(await all()).toEqual([['g1'], ['g1'], [], []]);
+  const twice = [
+    { account: 'group/1', id: 'g2' },
+    { account: 'group', id: 'g3' },
+  ];
+  expect((await post(twice, 's-group')).body).toEqual({ accepted: 3 });
+  expect(await all()).toEqual([['g1', 'g2', 'g3'], ['g1', 'g3'], [], []]);
+  const changed = { account: 'other/2', doorHashes: doorHashesFor('other/2', 's-group') };
+  await changeChannel(api.db, ada.tenantId, ada.id, () => ({ ...changed, reconnects: false }));
+  expect((await post([{ account: 'group', id: 'g4' }], 's-group')).status).toBe(200);
+  expect((await all())[0]).not.toContain('g4');
 });
 
 test('each account is believed by its own channel’s secret alone', async () => {
