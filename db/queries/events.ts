@@ -3,8 +3,9 @@ import { isSubscribed, type DomainEvent, type EventType } from '../../domain/eve
 import { newId, type TenantId } from '../../domain/ids.ts';
 import type { Db, Tx } from '../connection.ts';
 import { inTenant } from '../connection.ts';
+import { atOnce } from '../tenant-dialect.ts';
 import { currentTraceparent } from '../../telemetry/trace.ts';
-import { insertRows } from './insert-rows.ts';
+import { insertion } from './insert-rows.ts';
 import type { Pending } from './outbox.ts';
 
 /** So many for one endpoint in one transaction are a burst: the dispatcher takes them, unless it is pinned. */
@@ -43,23 +44,7 @@ export async function writeEvents(
     const streamed = isStreamed(endpoint, wanted.length);
     return wanted.map((event) => ({ endpoint, event, streamed, id: newId('delivery') }));
   });
-  const written = await insertEvents(
-    tx,
-    pending.tenantId,
-    rows,
-    deliveries.some(({ streamed }) => !streamed),
-  );
-  if (deliveries.length === 0) return;
-  const column = <T>(read: (delivery: (typeof deliveries)[number]) => T) => deliveries.map(read);
-  await sql`
-    insert into deliveries (id, tenant_id, event_id, endpoint_id, type, budget, streamed, leased_until)
-    select id, ${pending.tenantId}, event_id, endpoint_id, type, budget, streamed,
-           now() + case when streamed then '0'::interval else ${DELIVERY_LEASE}::interval end
-      from unnest(${column(({ id }) => id)}::text[], ${column(({ event }) => event.id)}::text[],
-                  ${column(({ endpoint }) => endpoint.id)}::text[], ${column(({ event }) => event.type)}::text[],
-                  ${column(({ endpoint }) => endpoint.max_retries + 1)}::int[],
-                  ${column(({ streamed }) => streamed)}::boolean[])
-        as new(id, event_id, endpoint_id, type, budget, streamed)`.execute(tx);
+  const written = await insert(tx, pending.tenantId, rows, deliveries);
   const traceparent = currentTraceparent();
   for (const { endpoint, event, streamed, id } of deliveries) {
     if (streamed) pending.streamed = true;
@@ -77,15 +62,22 @@ export async function writeEvents(
   }
 }
 
-/** @param shown whether they are to be answered as they stand now, by id */
-async function insertEvents(
+interface NewDelivery {
+  readonly endpoint: { readonly id: string; readonly max_retries: number };
+  readonly event: NewEvent & { readonly id: string };
+  readonly streamed: boolean;
+  readonly id: string;
+}
+
+/** Returns the events as they stand now, by id, where a delivery of this process is to show one. */
+async function insert(
   tx: Tx,
   tenantId: TenantId,
   events: readonly (NewEvent & { readonly id: string })[],
-  shown: boolean,
+  deliveries: readonly NewDelivery[],
 ): Promise<ReadonlyMap<string, DomainEvent>> {
-  const rows = await insertRows<EventRow>(
-    tx,
+  const shown = deliveries.some(({ streamed }) => !streamed);
+  const insertEvents = insertion<EventRow>(
     'events',
     events.map((event) => ({
       id: event.id,
@@ -97,7 +89,24 @@ async function insertEvents(
     })),
     shown ? sql`returning id, type, timestamp, sequence, ticket_id, data` : sql``,
   );
+  const [rows] =
+    deliveries.length === 0
+      ? await atOnce(tx, [insertEvents])
+      : await atOnce(tx, [insertEvents, insertDeliveries(tenantId, deliveries)]);
   return new Map(rows.map((row) => [row.id, presentEvent(row)]));
+}
+
+function insertDeliveries(tenantId: TenantId, deliveries: readonly NewDelivery[]) {
+  const column = <T>(read: (delivery: NewDelivery) => T) => deliveries.map(read);
+  return sql`
+    insert into deliveries (id, tenant_id, event_id, endpoint_id, type, budget, streamed, leased_until)
+    select id, ${tenantId}, event_id, endpoint_id, type, budget, streamed,
+           now() + case when streamed then '0'::interval else ${DELIVERY_LEASE}::interval end
+      from unnest(${column(({ id }) => id)}::text[], ${column(({ event }) => event.id)}::text[],
+                  ${column(({ endpoint }) => endpoint.id)}::text[], ${column(({ event }) => event.type)}::text[],
+                  ${column(({ endpoint }) => endpoint.max_retries + 1)}::int[],
+                  ${column(({ streamed }) => streamed)}::boolean[])
+        as new(id, event_id, endpoint_id, type, budget, streamed)`;
 }
 
 /** Whether the dispatcher makes the first attempts, of so many that are written at once. */
