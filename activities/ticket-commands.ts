@@ -34,7 +34,7 @@ import type { TicketRow } from '../db/queries/tickets.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { ChatCapability } from '../providers/contract.ts';
 import type { CommandOutcome } from '../workflows/contracts/ticket.ts';
-import { answeringChannel } from '../db/answering-channel.ts';
+import { answeringChannel, type AnsweringPlace } from '../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../db/chat-draft.ts';
 import { messagesRefused } from '../telemetry/metrics.ts';
 
@@ -47,7 +47,7 @@ export interface ReplyPayload extends ChatPayload {
   readonly in_reply_to?: string | null;
   /** It was set for a time, and may have been cancelled. */
   readonly scheduled_id?: string;
-  /** Provider or channel to send by; default that of the message named, else the ticket's. */
+  /** Provider or channel to send by; default that of the message answered, else the ticket's. */
   readonly channel?: string | null;
   readonly account_id?: string | null;
   /** The ticket's status afterwards; default as it is. */
@@ -61,6 +61,7 @@ export interface CommandWork {
   readonly keys: KeyRing;
   /** Whether channels of this provider send. */
   readonly canSend: (provider: string) => boolean;
+  readonly hasWayOut: AnsweringPlace['hasWayOut'];
   /** Of a provider whose channels are chats. */
   readonly chatOf: (provider: string) => ChatCapability<unknown> | undefined;
   /** Domain of our Message-IDs where the channel has no address. */
@@ -196,8 +197,8 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
       'unknown_message',
       `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
     );
-  const place = { tx, tenantId, ticket, at: now, canSend: work.canSend };
-  const channel = await answeringChannel(place, payload.in_reply_to ? answered : null, payload);
+  const place = { tx, tenantId, ticket, at: now, canSend: work.canSend, hasWayOut: work.hasWayOut };
+  const channel = await answeringChannel(place, answered, payload);
   if ('code' in channel) return refused(work, 422, channel.code, channel.detail);
   const draft = await draftOf(work, channel, payload, answered);
   if ('code' in draft) {

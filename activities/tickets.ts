@@ -1,3 +1,4 @@
+import { wayOutBy } from '../db/answering-channel.ts';
 import { inTenant, rememberTrace } from '../db/connection.ts';
 import {
   findCommand,
@@ -43,6 +44,7 @@ export function createTicketActivities(
 ): TicketActivities {
   const find = options.findProvider ?? findProvider;
   const canSend = (provider: string) => find(provider)?.sender !== undefined;
+  const hasWayOut = wayOutBy(find, deps.keys);
   const chatOf = (provider: string) => find(provider)?.chat;
   // Agents are reached by mail.
   const canNotify = (provider: string) => canSend(provider) && chatOf(provider) === undefined;
@@ -64,6 +66,7 @@ export function createTicketActivities(
         command,
         keys: deps.keys,
         canSend,
+        hasWayOut,
         chatOf,
         fallbackDomain,
       });

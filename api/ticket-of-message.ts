@@ -18,7 +18,7 @@ export async function ticketFor(
 ): Promise<{ readonly ticketId: string; readonly isNew: boolean }> {
   if (ticketId !== null) return { ticketId, isNew: false };
   const check: Making['check'] =
-    answer && ((tx, ticket) => checkAnswer(tx, tenantId, ticket, answer, new Date()));
+    answer && ((tx, ticket) => checkAnswer(tx, { deps, tenantId }, ticket, answer, new Date()));
   const making = { tenantId, actor: caller.actor, check };
   const found = await ticketOfMessage(deps.db, deps.keys, making, id);
   if (!found) throw notFound('message', id);

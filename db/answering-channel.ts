@@ -1,7 +1,12 @@
+import type { Refusal } from '../domain/chat-answer.ts';
 import type { TenantId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
-import type { Refusal } from '../domain/chat-answer.ts';
+import type { ChannelProvider } from '../providers/contract.ts';
+import { hasWayOut } from '../providers/way-out.ts';
+import type { KeyRing } from '../security/key-ring.ts';
+import { mergeSecrets } from '../security/settings-secrets.ts';
 import type { Tx } from './connection.ts';
+import { openSecrets } from './queries/channels.ts';
 import type { MessageRow } from './queries/messages.ts';
 import {
   channelToReach,
@@ -15,6 +20,8 @@ export interface WayAsked {
   readonly account_id?: string | null;
   /** A provider. */
   readonly channel?: string | null;
+  /** A message that it answers. */
+  readonly in_reply_to?: string | null;
 }
 
 export interface AnsweringPlace {
@@ -25,45 +32,76 @@ export interface AnsweringPlace {
   readonly at: Date;
   /** Whether channels of this provider send. */
   readonly canSend: (provider: string) => boolean;
+  /** Whether the channel's settings name anything to send by. */
+  readonly hasWayOut: (channel: OutgoingChannel) => boolean;
 }
 
-interface ChannelPlace {
+export interface ChannelPlace {
   readonly provider: string;
   readonly id: string;
 }
 
 /**
+ * Where what is said on a ticket leaves unless told otherwise: as the message that it answers came or went (the customer's
+ * latest, where none is named); and where that is no way, where the ticket began.
+ */
+export function usualChannels(
+  { channel: provider, account_id: id }: Pick<TicketRow, 'channel' | 'account_id'>,
+  answered: MessageRow | null,
+): ChannelPlace[] {
+  const own = { provider, id };
+  if (answered === null || answered.channel_id === id) return [own];
+  const { channel } = answered.body as unknown as Message; // the column's own form
+  return [{ provider: channel, id: answered.channel_id }, own];
+}
+
+/**
  * The channel that an answer leaves by: the one it is told; of a provider that it is told the usual one, or where the
  * customer is reached best.
+ * @param answered the message that it names, else the customer's latest
  */
 export async function answeringChannel(
   place: AnsweringPlace,
-  named: MessageRow | null,
+  answered: MessageRow | null,
   asked: WayAsked,
 ): Promise<OutgoingChannel | Refusal> {
-  const usual = usualChannel(place.ticket, named);
-  const channel = await wantedChannel(place, usual, asked);
-  if (channel?.isStopped) return stopped(channel);
-  if (channel && place.canSend(channel.provider)) return channel;
-  return noChannel(asked.account_id ?? asked.channel ?? usual.id, channel);
+  const { tx, tenantId, ticket, at, canSend } = place;
+  const { account_id: accountId, channel: provider } = asked;
+  const ways = waysAsked(usualChannels(ticket, answered), asked);
+  let found: OutgoingChannel | null = null;
+  for (const id of ways) {
+    const channel = await outgoingChannel(tx, tenantId, id);
+    const isWay = channel && canSend(channel.provider) && !channel.isStopped;
+    if (isWay && (id === ways.at(-1) || place.hasWayOut(channel))) return channel;
+    found ??= channel;
+  }
+  if (!accountId && provider)
+    found = (await channelToReach(tx, tenantId, provider, ticket, at)) ?? found;
+  if (found?.isStopped) return stopped(found);
+  if (found && canSend(found.provider)) return found;
+  return noChannel(accountId ?? provider ?? found?.id ?? ways[0]!, found);
 }
 
-/** Where an answer leaves unless told otherwise: as the message that it names came or went, else where the ticket began. */
-function usualChannel(ticket: TicketRow, named: MessageRow | null): ChannelPlace {
-  if (named === null) return { provider: ticket.channel, id: ticket.account_id };
-  const { channel: provider } = named.body as unknown as Message; // the column's own form
-  return { provider, id: named.channel_id };
+/** Ids of the channels to try first. An answer to a message that it names leaves by that one's channel, or not at all. */
+function waysAsked(
+  usual: readonly ChannelPlace[],
+  { account_id: id, channel, in_reply_to: named }: WayAsked,
+): string[] {
+  if (id) return [id];
+  const ways = named || channel ? usual.slice(0, 1) : usual;
+  return ways.filter(({ provider }) => !channel || provider === channel).map((way) => way.id);
 }
 
-function wantedChannel(
-  { tx, tenantId, ticket, at }: AnsweringPlace,
-  usual: ChannelPlace,
-  { account_id: id, channel: provider }: WayAsked,
-): Promise<(OutgoingChannel & { readonly isStopped?: boolean }) | null> {
-  if (id) return outgoingChannel(tx, tenantId, id);
-  return provider && provider !== usual.provider
-    ? channelToReach(tx, tenantId, provider, ticket, at)
-    : outgoingChannel(tx, tenantId, usual.id);
+/** @param keys that the channels' secrets are sealed with */
+export function wayOutBy(
+  find: (provider: string) => ChannelProvider | undefined,
+  keys: KeyRing,
+): AnsweringPlace['hasWayOut'] {
+  return (channel) => {
+    const provider = find(channel.provider);
+    const settings = mergeSecrets(channel.settings, openSecrets(channel, keys));
+    return provider !== undefined && hasWayOut(provider, settings);
+  };
 }
 
 function stopped({ id, name }: OutgoingChannel): Refusal {

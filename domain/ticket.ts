@@ -77,7 +77,8 @@ export const Ticket = z
     version: z.int(),
     workflow_url: z.string().nullable(),
     conversation: ConversationState.nullable().optional().meta({
-      description: 'By itself and in GET /v1/tickets: of a chat, what may be said now.',
+      description:
+        'By itself and in GET /v1/tickets: where the customer wrote last by a chat, what may be said there now.',
     }),
   })
   .meta({ id: 'Ticket' });

@@ -1,6 +1,10 @@
 import { termsOf } from '../../db/chat-draft.ts';
 import { inTenant, type Tx } from '../../db/connection.ts';
-import { conversationsOfTickets, conversationsWith } from '../../db/queries/conversation-lists.ts';
+import {
+  conversationsOfTickets,
+  conversationsWith,
+  latestChannels,
+} from '../../db/queries/conversation-lists.ts';
 import type { Conversation } from '../../domain/chat-answer.ts';
 import { conversationState, type ConversationState } from '../../domain/conversation-state.ts';
 import type { TenantId } from '../../domain/ids.ts';
@@ -10,13 +14,23 @@ import type { ChatCapability } from '../../providers/contract.ts';
 import { findProvider } from '../../providers/registry.ts';
 import type { ApiDeps } from '../deps.ts';
 
-/** Each with how things stand with its requester on its channel; null where that is no chat, or nobody wrote on it yet. */
-export function ticketsWithConversation(
+/**
+ * Each with how things stand with its requester where an answer would leave, which is where the customer wrote last; null
+ * where that is no chat, or nobody wrote on it yet.
+ */
+export async function ticketsWithConversation(
   deps: ApiDeps,
   tenantId: TenantId,
   tickets: readonly Ticket[],
 ): Promise<Ticket[]> {
-  return withConversation(deps, tenantId, tickets, (tx, chats) =>
+  const latest = await inTenant(deps.db, tenantId, (tx) =>
+    latestChannels(
+      tx,
+      tickets.map(({ id }) => id),
+    ),
+  );
+  const talks = tickets.map((ticket) => ({ ...ticket, ...latest.get(ticket.id) }));
+  const shown = await withConversation(deps, tenantId, talks, (tx, chats) =>
     conversationsOfTickets(
       tx,
       chats.map(({ id, account_id: channelId, requester }) => ({
@@ -26,6 +40,7 @@ export function ticketsWithConversation(
       })),
     ),
   );
+  return tickets.map((ticket, place) => ({ ...ticket, conversation: shown[place]!.conversation }));
 }
 
 /** The same of whoever each message was exchanged with. */

@@ -131,7 +131,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
     path: '/v1/tickets/{id}/messages',
     summary: 'Answer the customer',
     description:
-      'Returns as soon as the answer is queued; it is then tried for 24 hours. `message.sent` or `message.failed` tells how it went.',
+      'It leaves as the customer’s latest message came, unless told otherwise. Returns as soon as the answer is queued; it is then tried for 24 hours. `message.sent` or `message.failed` tells how it went.',
     tags,
     scope: 'tickets:write',
     params,

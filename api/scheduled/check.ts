@@ -1,4 +1,4 @@
-import { answeringChannel } from '../../db/answering-channel.ts';
+import { answeringChannel, wayOutBy } from '../../db/answering-channel.ts';
 import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
 import { inTenant, type Tx } from '../../db/connection.ts';
 import { answeredMessage, unknownAttachments } from '../../db/queries/outgoing.ts';
@@ -20,16 +20,17 @@ export type AnswerPayload = ChatPayload & {
  */
 export async function checkAnswer(
   tx: Tx,
-  tenantId: TenantId,
+  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
   ticket: TicketRow,
   payload: AnswerPayload,
   at: Date,
 ): Promise<{ readonly channelId: string }> {
   const named = payload.in_reply_to ?? null;
-  const answered = named === null ? null : await answeredMessage(tx, ticket.id, named);
+  const answered = await answeredMessage(tx, ticket.id, named);
   if (named !== null && !answered)
     throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
-  const way = { tx, tenantId, ticket, at, canSend };
+  const hasWayOut = wayOutBy(findProvider, deps.keys);
+  const way = { tx, tenantId, ticket, at, canSend, hasWayOut };
   const channel = await answeringChannel(way, answered, payload);
   if ('code' in channel) throw refused(channel.code, channel.detail);
   const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
@@ -38,7 +39,7 @@ export async function checkAnswer(
   const chat = findProvider(channel.provider)?.chat;
   if (chat) {
     const place = { tx, channelId: channel.id, chat, ticket };
-    const draft = await draftChat(place, payload, answered, at);
+    const draft = await draftChat(place, payload, named === null ? null : answered, at);
     if ('code' in draft) {
       messagesRefused.inc({ provider: channel.provider, reason: draft.code });
       throw refused(draft.code, draft.detail);
@@ -52,12 +53,12 @@ const canSend = (provider: string) => findProvider(provider)?.sender !== undefin
 
 /** The same, of one that is set for a time. */
 export function checkScheduled(
-  { deps, tenantId }: { deps: ApiDeps; tenantId: TenantId },
+  call: { deps: ApiDeps; tenantId: TenantId },
   ticket: TicketRow,
   payload: AnswerPayload,
   at: Date,
 ): Promise<{ readonly channelId: string }> {
-  return inTenant(deps.db, tenantId, (tx) => checkAnswer(tx, tenantId, ticket, payload, at));
+  return inTenant(call.deps.db, call.tenantId, (tx) => checkAnswer(tx, call, ticket, payload, at));
 }
 
 function refused(code: string, detail: string): Problem {

@@ -22,13 +22,31 @@ export async function conversationsWith(
   );
 }
 
+/** By ticket the channel that the customer's latest message came by, where it is still there. */
+export async function latestChannels(
+  tx: Tx,
+  ticketIds: readonly string[],
+): Promise<Map<string, { readonly channel: string; readonly account_id: string }>> {
+  if (ticketIds.length === 0) return new Map();
+  const { rows } = await sql<{ ticket_id: string; channel: string; account_id: string }>`
+    select t.id as ticket_id, c.provider as channel, c.id as account_id
+      from unnest(${ticketIds}::text[]) as t(id)
+     cross join lateral (
+           select m.channel_id from messages m
+            where m.ticket_id = t.id and m.direction = 'inbound' and m.kind = 'message'
+            order by m.timestamp desc, m.id desc
+            limit 1) latest
+      join channels c on c.id = latest.channel_id and c.deleted_at is null`.execute(tx);
+  return new Map(rows.map(({ ticket_id: id, ...place }) => [id, place]));
+}
+
 export interface TicketPlace {
   readonly channelId: string;
   readonly ticketId: string;
   readonly requesterId: string;
 }
 
-/** The same of tickets on their own channels: the ticket's own conversation, else its requester's latest. */
+/** The same of tickets, each on one channel: the ticket's own conversation, else its requester's latest. */
 export async function conversationsOfTickets(
   tx: Tx,
   places: readonly TicketPlace[],

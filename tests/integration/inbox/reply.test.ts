@@ -6,6 +6,7 @@ import { keepingSender } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, HOUR, TEMPLATES } from '../chat-answers/chat-seed.ts';
 import { storeTemplates } from '../../../db/queries/message-templates.ts';
+import { findProvider } from '../../../providers/registry.ts';
 import { minute, scene, type Scene } from './scene.ts';
 
 const NUMBER = '+4915112345678';
@@ -32,7 +33,12 @@ const relay: Relay = {
   command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
     const now = new Date().toISOString();
     const activities = createTicketActivities(api.deps, {
-      findProvider: (name) => (name === 'whatsapp' ? chatOutside.provider() : mailOutside.provider),
+      findProvider: (name) =>
+        name === 'mime'
+          ? findProvider(name)
+          : name === 'whatsapp'
+            ? chatOutside.provider()
+            : mailOutside.provider,
     });
     const input = { tenantId, ticketId: ticket, commandId, now };
     return (await activities.applyCommand(input)).outcome;
@@ -159,12 +165,69 @@ describe('an answer to a message', () => {
     expect(await way()).toBe(second);
   });
 
-  it('on the ticket itself leaves by the ticket’s channel, and by that of a message that it names', async () => {
-    const answer = async (body: object) =>
+  describe('on the ticket itself', () => {
+    const answer = async (body: object = {}) =>
       (await client.call('POST', `/v1/tickets/${ticketId}/messages`, { text: 'Hello.', ...body }))
         .body;
-    expect(await answer({})).toMatchObject({ account_id: mail });
-    expect(await answer({ in_reply_to: byChat })).toMatchObject({ account_id: chat });
+    const deleted = (channelId: ChannelId) =>
+      rows.inDb((tx) =>
+        tx
+          .updateTable('channels')
+          .set({ deleted_at: new Date() })
+          .where('id', '=', channelId)
+          .execute(),
+      );
+
+    it('leaves as the customer’s latest message came, and by the channel of one that it names', async () => {
+      const common = { ticketId, at: minute(2), who: 'ada@example.com' };
+      await rows.said({ ...common, channelId: mail, provider: 'smtp' });
+      expect(await answer()).toMatchObject({ account_id: mail, to: toMail });
+      expect(await answer({ in_reply_to: byChat })).toMatchObject({ account_id: chat });
+      await rows.said({
+        ticketId,
+        channelId: second,
+        provider: 'whatsapp',
+        who: NUMBER,
+        at: minute(3),
+      });
+      expect(await answer()).toMatchObject({ account_id: second, to: toNumber });
+      expect(await answer({ channel: 'smtp' })).toMatchObject({ account_id: mail });
+      expect(await answer({ in_reply_to: byMail })).toMatchObject({ account_id: mail });
+    });
+
+    it('leaves where the ticket began, where that channel is gone or takes no answers', async () => {
+      await rows.said({
+        ticketId,
+        channelId: await rows.channel('mime', 'door'),
+        provider: 'mime',
+        who: 'ada@example.com',
+        at: minute(4),
+      });
+      expect(await answer()).toMatchObject({ account_id: mail });
+      await rows.said({
+        ticketId,
+        channelId: second,
+        provider: 'whatsapp',
+        who: NUMBER,
+        at: minute(5),
+      });
+      await rows.inDb((tx) =>
+        tx
+          .updateTable('channels')
+          .set({ desired_state: 'stopped' })
+          .where('id', '=', second)
+          .execute(),
+      );
+      expect(await answer()).toMatchObject({ account_id: mail });
+      expect(await answer({ channel: 'whatsapp' })).toMatchObject({ account_id: chat });
+      await deleted(second);
+      expect(await answer()).toMatchObject({ account_id: mail });
+      await deleted(mail);
+      expect(await answer()).toMatchObject({
+        status: 422,
+        type: 'urn:postroom:problem:no_channel',
+      });
+    });
   });
 
   it('is refused in plain words where the message’s channel is gone', async () => {
