@@ -11,6 +11,7 @@ import type {
   ScheduledInput,
   ScheduledRef,
 } from '../../../workflows/contracts/scheduled-message.ts';
+import { eventually } from '../../harness/index.ts';
 import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
@@ -296,11 +297,14 @@ describe('a message set for a time', () => {
     expect(await sendBy(relay, { tenantId: seed.tenantId, scheduledId: body.id })).toBe('failed');
     const shown = await client.call('GET', `/v1/scheduled-messages/${body.id}`);
     expect(shown.body).toMatchObject({ status: 'failed', error: { code: 'opted_out' } });
-    const events = await client.call('GET', '/v1/events?limit=200');
-    expect(events.body.data.at(-1)).toMatchObject({
-      type: 'scheduled_message.failed',
-      ticket_id: ticketId,
-      data: { scheduled_message: { id: body.id }, error: { code: 'opted_out' } },
+    // The stream waits for transactions that began before, others' tests' too.
+    await eventually(async () => {
+      const events = await client.call('GET', '/v1/events?limit=200');
+      expect(events.body.data.at(-1)).toMatchObject({
+        type: 'scheduled_message.failed',
+        ticket_id: ticketId,
+        data: { scheduled_message: { id: body.id }, error: { code: 'opted_out' } },
+      });
     });
   });
 });
