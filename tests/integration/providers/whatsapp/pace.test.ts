@@ -6,9 +6,9 @@ import type { SimNumber } from '../../../../simulators/meta/world.ts';
 import { eventually } from '../../../harness/index.ts';
 import { startProduct, type Product, type ProductTenant } from '../faults/product.ts';
 
-// Three hundred answers at once by a number that may send fewer a second than even a busy machine would.
+// Answers at once by a number that may send fewer a second than even a busy machine would. More: POSTROOM_PACED=300.
 
-const ANSWERS = 300;
+const ANSWERS = Number(process.env['POSTROOM_PACED'] ?? 100);
 const PER_SECOND = 10;
 /** Agents who write the answers. */
 const AGENTS = 10;
@@ -104,5 +104,5 @@ it('sends every answer once, and hardly ever asks for more than it may', async (
     ({ path, status }) => path.includes('/messages') && status === 400,
   );
   // A process that is held up lets a few go at once; each refusal costs ten seconds, and without a pace it never ends.
-  expect(tooFast.length).toBeLessThanOrEqual(ANSWERS / 20);
+  expect(tooFast.length).toBeLessThanOrEqual(Math.max(8, ANSWERS / 20));
 });
