@@ -40,12 +40,12 @@ import { stillAllowed, type ChatSpecific } from '../db/chat-draft.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
 import { heldFor, holdOn } from './held-sends.ts';
+import { SendSigns } from './send-signs.ts';
 
 /** While nobody is asked, because the channel rests or was refused: soon after that is mended, the answer goes out. */
 const HELD_AGAIN_MS = 60_000;
 /** Where it is unknown whether it went out: time for it to show in the Sent folder. */
 const DOUBT_DELAY_MS = 15_000;
-const SIGN_OF_LIFE_MS = 10_000;
 /** A vendor that reports what arrives says something within moments; after this its silence is conspicuous. */
 const RECEIPT_WITHIN_MS = 15 * 60_000;
 
@@ -107,7 +107,7 @@ async function sendClaimed(
 ): Promise<Outcome> {
   const sent = (receipt: SendReceipt) =>
     takenBy(find(providerName(claim)), receipt, receiptWithinMs);
-  const alive = new SignsOfLife();
+  const alive = new SendSigns();
   try {
     // An earlier attempt's transmission succeeded and only writing that down failed.
     const known = alive.receiptOfEarlierAttempt();
@@ -292,7 +292,7 @@ async function callOf(
   deps: Deps,
   provider: ChannelProvider | undefined,
   channel: LoadedChannel,
-  alive: SignsOfLife,
+  alive: SendSigns,
 ): Promise<ProviderCall<unknown>> {
   if (!provider?.sender)
     throw new ProviderFailure({
@@ -391,39 +391,4 @@ function tooManyAtOnce(ms: number): ProviderFailure {
 
 function holdOf({ message, fence }: SendClaim): { id: string; fence: number } {
   return { id: message.id, fence };
-}
-
-/** Heartbeats while the attempt lasts; once the outside has taken the message, they carry its receipt to the next attempt. */
-class SignsOfLife {
-  #receipt: SendReceipt | null = null;
-  readonly #timer: NodeJS.Timeout;
-  readonly #context = Context.current();
-
-  constructor() {
-    this.#timer = setInterval(() => this.#beat(), SIGN_OF_LIFE_MS);
-  }
-
-  receiptOfEarlierAttempt(): SendReceipt | null {
-    const details = this.#context.info.heartbeatDetails as { receipt?: SendReceipt } | undefined;
-    return details?.receipt ?? null;
-  }
-
-  /** @throws when the attempt was cancelled. */
-  show(): void {
-    this.#beat();
-    this.#context.cancellationSignal.throwIfAborted();
-  }
-
-  keep(receipt: SendReceipt): void {
-    this.#receipt = { providerMessageId: receipt.providerMessageId, messageId: receipt.messageId };
-    this.#beat();
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  #beat(): void {
-    this.#context.heartbeat(this.#receipt ? { receipt: this.#receipt } : undefined);
-  }
 }

@@ -1,5 +1,6 @@
 /** What a vendor is asked for beside the reading of mail, whose refusal is the channel's trouble. */
-export type VendorRequestKind = 'send' | 'file' | 'profile' | 'read_mark' | 'templates' | 'renew';
+export type VendorRequestKind =
+  'send' | 'file' | 'profile' | 'read_mark' | 'templates' | 'renew' | 'health';
 
 /** A vendor's refusal that only an admin can mend, as it is kept with the channel. Times are RFC 3339. */
 export interface Refusal {
@@ -41,6 +42,7 @@ const WHAT: Readonly<Record<VendorRequestKind, string>> = {
   read_mark: 'Customers can’t be shown what was read',
   templates: 'The account’s templates can’t be read',
   renew: 'The vendor can’t be asked to call the door',
+  health: 'How the account stands can’t be read',
 };
 
 /** What an admin is told of a channel's refusals: the gravest, with its reason; null where there are none. */

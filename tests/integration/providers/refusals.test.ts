@@ -215,4 +215,48 @@ describe('gmail', () => {
     await channel.remove();
     await simulator.close();
   });
+
+  it('a right that only sending lacks stops no mail from coming in, and ends with a consent that has it', async () => {
+    const simulator = await createGmailSimulator();
+    const account = await simulator.account('desk@gmail.test');
+    const settings = {
+      ...simulator.settingsOf(account),
+      watch_enabled: false,
+      poll_seconds: 86_400,
+    };
+    const reading = await simulator.consent.grant('desk@gmail.test', [
+      'https://www.googleapis.com/auth/gmail.readonly',
+    ]);
+    const lacking = { ...settings, refresh_token: reading };
+    const channel = await product.channel('gmail', lacking, 'desk@gmail.test');
+    await inState(channel, 'watching');
+    const deliver = (n: number) =>
+      account.mailbox.deliver(
+        `From: Ada <ada@x.test>\r\nTo: desk@gmail.test\r\nMessage-ID: <d${n}@x.test>\r\nSubject: Lamp\r\n\r\nWhere?\r\n`,
+      );
+    deliver(1);
+    await channel.sync();
+    await eventually(async () => expect(await channel.received()).toEqual(['d1@x.test']), WAIT_MS);
+    const [mail] = await messagesOf(channel);
+    const id = await answer(mail!.id, 'On its way.');
+    await inState(channel, 'needs_attention');
+    deliver(2);
+    await channel.synced();
+    expect(await channel.received()).toContain('d2@x.test');
+    expect(await channel.status()).toMatchObject({
+      state: 'needs_attention',
+      detail: expect.stringMatching(/^Answers can’t be sent\./),
+    });
+    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+
+    const { refresh_token } = simulator.settingsOf(account) as { refresh_token: string };
+    await product.call('PATCH', `/v1/channels/${channel.id}`, { settings: { refresh_token } });
+    await inState(channel, 'watching');
+    await eventually(
+      async () => expect(await showMessage(id)).toMatchObject({ status: 'sent' }),
+      ANSWERED_MS,
+    );
+    await channel.remove();
+    await simulator.close();
+  });
 });
