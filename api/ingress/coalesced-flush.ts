@@ -3,10 +3,12 @@ import type { Logger } from '../../telemetry/log.ts';
 import type { PendingWork, Relay } from '../../workflows/contracts/relay.ts';
 
 /**
- * Between two nudges of one channel: each costs Temporal a signal and a workflow task, more than all else that a call
- * of a door costs together. The first goes at once.
+ * Between two nudges of one channel: each costs Temporal a signal and a workflow task, and Postgres a batch, more than all
+ * else that a call of a door costs together. The first goes at once; as long as calls come thick, the gap grows.
  */
 const GAP_MS = 250;
+const LONGEST_GAP_MS = 1_000;
+const THICK = 10;
 
 /**
  * Nudges after commits, one under way per channel: under load a later one stands for all that came meanwhile, because
@@ -15,7 +17,7 @@ const GAP_MS = 250;
 export class CoalescedFlush {
   readonly #relay: Relay;
   readonly #log: Logger;
-  readonly #waiting = new Map<string, PendingWork>();
+  readonly #waiting = new Map<string, { work: PendingWork; calls: number }>();
   readonly #underWay = new Map<string, Promise<void>>();
   readonly #others = new Set<Promise<void>>();
 
@@ -27,7 +29,11 @@ export class CoalescedFlush {
   /** Returns at once. */
   add(channelId: string, work: PendingWork): void {
     if (work.channels.size === 0) return;
-    this.#waiting.set(channelId, newest(this.#waiting.get(channelId), work));
+    const waiting = this.#waiting.get(channelId);
+    this.#waiting.set(channelId, {
+      work: waiting ? newest(waiting.work, work) : work,
+      calls: (waiting?.calls ?? 0) + 1,
+    });
     if (!this.#underWay.has(channelId)) this.#underWay.set(channelId, this.#run(channelId));
   }
 
@@ -43,12 +49,14 @@ export class CoalescedFlush {
   }
 
   async #run(channelId: string): Promise<void> {
+    let gapMs = GAP_MS;
     for (;;) {
-      const work = this.#waiting.get(channelId);
-      if (!work) break;
+      const waiting = this.#waiting.get(channelId);
+      if (!waiting) break;
       this.#waiting.delete(channelId);
-      await this.#flush(work);
-      await sleep(GAP_MS);
+      await this.#flush(waiting.work);
+      gapMs = waiting.calls > THICK ? Math.min(gapMs * 2, LONGEST_GAP_MS) : GAP_MS;
+      await sleep(gapMs);
     }
     this.#underWay.delete(channelId);
   }
@@ -63,8 +71,7 @@ export class CoalescedFlush {
 }
 
 /** Commits may be told of out of order. */
-function newest(waiting: PendingWork | undefined, added: PendingWork): PendingWork {
-  if (!waiting) return added;
+function newest(waiting: PendingWork, added: PendingWork): PendingWork {
   return versionOf(waiting) > versionOf(added) ? waiting : added;
 }
 
