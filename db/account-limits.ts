@@ -53,7 +53,8 @@ export class StoredLimits implements AccountLimits {
       return (await this.#look(here, me, most)) ?? takenFrom(me);
     } finally {
       here.leave(me);
-      if (me.given) await here.giveBack(me.given);
+      // Where it can't be freed now, its lease ends.
+      if (me.given) await here.giveBack(me.given).catch(() => undefined);
     }
   }
 

@@ -15,6 +15,9 @@ interface Deps {
   readonly log: Logger;
 }
 
+/** Each name that they speak of is a lock of its own until they are applied. */
+const MOST_AT_ONCE = 500;
+
 /**
  * Applies kept reports, all in a few transactions; applying them again changes nothing. Never throws: what fails is
  * tried by itself, so that it keeps no other back, and then left to the drain.
@@ -24,9 +27,11 @@ export async function applyReports(deps: Deps, of: ChannelReports): Promise<void
   const { tenantId, channelId, reports } = of;
   try {
     const statuses = reports.flatMap((report) => report.statuses);
-    const pending = await applyStatuses(db, tenantId, channelId, statuses);
+    for (let from = 0; from < statuses.length; from += MOST_AT_ONCE) {
+      const some = statuses.slice(from, from + MOST_AT_ONCE);
+      await relay.flush(await applyStatuses(db, tenantId, channelId, some));
+    }
     await forgetReports(db, of);
-    await relay.flush(pending);
   } catch (error) {
     if (reports.length > 1)
       for (const report of reports) await applyReports(deps, { ...of, reports: [report] });

@@ -7,6 +7,7 @@ import {
   continueAsNew,
   defineSignal,
   isCancellation,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -119,7 +120,7 @@ export async function mailbox(input: MailboxInput): Promise<void> {
       try {
         const synced = await syncMailbox(ref);
         again = (synced.againSeconds ?? Infinity) * 1000;
-        refused = synced.refusal;
+        if (synced.refusal && patched('a sync tells what is refused')) refused = synced.refusal;
         failures = 0;
         if (swept) push.swept(synced, pushes);
       } catch (error) {

@@ -79,6 +79,4 @@ const STATEMENTS = [
       where provider = wanted_provider and door_group = any (wanted) and deleted_at is null
       order by 3`,
   ),
-  `drop function channels_of_provider(text, int)`,
-  `drop function resolve_account(text, text)`,
 ];

@@ -6,7 +6,7 @@ import type { DeliveryStatus } from '../../providers/contract.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
 import { insertRows } from './insert-rows.ts';
 import { isTold, raiseMessages, type Said } from './message-states.ts';
-import type { MessageRow } from './messages.ts';
+import { lockMessages, type MessageRow } from './messages.ts';
 import { Pending } from './outbox.ts';
 import { isMark, keepMarks, markKey, marksAfter, messagesUntil } from './receipt-marks.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
@@ -43,6 +43,7 @@ export async function applyStatuses(
     );
     const told = [...found].map(([messageId, { ticketId, said }]) => ({
       messageId,
+      ticketId,
       ticket: ticketId === null ? null : (tickets.get(ticketId) ?? null),
       said,
     }));
@@ -180,6 +181,7 @@ function vendorIdIn(statuses: readonly DeliveryStatus[]): string | undefined {
 /** The vendor's ids of messages whose receipts were lost, or are not written yet. */
 async function nameMessages(tx: Tx, nameless: ReadonlyMap<string, string>): Promise<void> {
   const names = JSON.stringify([...nameless].map(([id, name]) => ({ id, name })));
+  await lockMessages(tx, [...nameless.keys()]);
   await sql`
     update messages m set provider_message_id = n.name
       from jsonb_to_recordset(${names}::jsonb) as n(id text, name text)

@@ -8,7 +8,7 @@ import type { Tx } from '../connection.ts';
 import { markUndeliverable } from './bounces.ts';
 import { closeWindows, isWindowClosed } from './closed-windows.ts';
 import { addressKey } from './known-contacts.ts';
-import { MESSAGE_COLUMNS, presentMessages, type MessageRow } from './messages.ts';
+import { lockMessages, presentMessages, type MessageRow } from './messages.ts';
 import type { Pending } from './outbox.ts';
 import { recordTicketEvents } from './ticket-changes.ts';
 import type { TicketRow } from './tickets.ts';
@@ -48,6 +48,8 @@ export function isTold({ status }: Said): boolean {
 export interface Told {
   readonly messageId: string;
   readonly ticket: TicketRow | null;
+  /** Its ticket when that was looked for; left out where the caller has held it since. */
+  readonly ticketId?: string | null;
   readonly said: readonly Said[];
 }
 
@@ -61,9 +63,16 @@ export async function raiseMessages(
   told: readonly Told[],
 ): Promise<Map<string, TicketRow>> {
   if (told.every(({ said }) => said.length === 0)) return new Map();
-  const rows = await lockMessages(tx, told);
+  const rows = await lockMessages(
+    tx,
+    told.map(({ messageId }) => messageId),
+  );
   const known = told.flatMap((one) => {
     const row = rows.get(one.messageId);
+    if (row && one.ticketId !== undefined && row.ticket_id !== one.ticketId)
+      throw new Error(
+        'A message’s ticket began in this moment; what is said of it is applied again.',
+      );
     return row ? [{ ...one, row }] : [];
   });
   for (const { row, said } of known)
@@ -84,21 +93,6 @@ interface Step {
   readonly row: MessageRow;
   readonly type: EventType | null;
   readonly ticket: TicketRow | null;
-}
-
-async function lockMessages(tx: Tx, told: readonly Told[]): Promise<Map<string, MessageRow>> {
-  const rows = await tx
-    .selectFrom('messages')
-    .select(MESSAGE_COLUMNS)
-    .where(
-      'id',
-      'in',
-      told.map(({ messageId }) => messageId),
-    )
-    .orderBy('id')
-    .forUpdate()
-    .execute();
-  return new Map(rows.map((row) => [row.id, row]));
 }
 
 function stepsOf({ said, ticket, row: before }: Told & { readonly row: MessageRow }): Step[] {
@@ -134,7 +128,7 @@ async function store(tx: Tx, steps: readonly Step[]): Promise<void> {
 
 /** What a vendor took and could not deliver. */
 function count(steps: readonly Step[]): void {
-  for (const { row } of steps)
+  for (const row of new Map(steps.map((step) => [step.row.id, step.row])).values())
     if (RANK[row.status]! >= RANK['failed']!) {
       const { channel: provider } = row.body as unknown as Pick<NormalizedMessage, 'channel'>; // the column's own form
       messagesFailed.inc({ provider, reason: `delivery.${row.status}` });

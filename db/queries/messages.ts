@@ -127,6 +127,22 @@ async function attachmentsOf(
   );
 }
 
+/** These messages, locked one after the other in the same order for all. */
+export async function lockMessages(
+  tx: Tx,
+  ids: readonly string[],
+): Promise<Map<string, MessageRow>> {
+  if (ids.length === 0) return new Map();
+  const rows = await tx
+    .selectFrom('messages')
+    .select(MESSAGE_COLUMNS)
+    .where('id', 'in', [...ids])
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+  return new Map(rows.map((row) => [row.id, row]));
+}
+
 export async function findMessage(tx: Tx, id: string): Promise<MessageRow | null> {
   const row = await tx
     .selectFrom('messages')

@@ -5,7 +5,7 @@ import { applyEarlyStatuses } from './delivery-statuses.ts';
 import { mayWait, type IngestContext } from './ingest-context.ts';
 import type { Item } from './ingest-item.ts';
 import { settleSources } from './ingest-sources.ts';
-import { MESSAGE_COLUMNS, presentMessages } from './messages.ts';
+import { lockMessages, MESSAGE_COLUMNS, presentMessages } from './messages.ts';
 import { recordTicketEvents } from './ticket-changes.ts';
 import { lockTickets, type TicketRow } from './tickets.ts';
 
@@ -111,6 +111,7 @@ async function openSends(
 async function noteSent(tx: Tx, ours: readonly OwnEcho[]): Promise<void> {
   const named = new Map(ours.toReversed().map(({ item, id }) => [id, item.chat!.vendorId]));
   const names = JSON.stringify([...named].map(([id, name]) => ({ id, name })));
+  await lockMessages(tx, [...named.keys()]);
   await sql`
     update messages m
        set provider_message_id = coalesce(m.provider_message_id, n.name),

@@ -99,13 +99,15 @@ async function stage(
     sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
       returning id`,
   );
-  const [inserted, nudged = []] = nudge
+  // The channel's row is locked before its nudge, as everywhere.
+  const isNudgedAtOnce = nudge !== undefined && staged.length === rows.length;
+  const [inserted, nudged = []] = isNudgedAtOnce
     ? await atOnce(tx, [insert, nudge.statement], before)
     : await atOnce(tx, [insert], before);
-  nudge?.taken(nudged);
   const fresh = new Set(inserted.map((row) => row.id));
   const turnedAway = rows.filter(({ id, filtered }) => filtered !== null && fresh.has(id));
   if (turnedAway.length > 0) await countFiltered(tx, channel.id, turnedAway.length);
+  nudge?.taken(isNudgedAtOnce ? nudged : (await nudge.statement.execute(tx)).rows);
   const known = await knownIds(
     tx,
     channel.id,

@@ -244,6 +244,19 @@ describe('the door', () => {
     );
   });
 
+  it('refuses a call of too many items before it reads them', () => {
+    const ones = Array.from({ length: 500_000 }, () => 1) as unknown as object[];
+    const calls = [
+      request(ones),
+      request([{ id: 'a', changes: ones }]),
+      request([{ id: 'a', changes: [] }, ...Array.from({ length: 5_000 }, () => ({}))]),
+    ];
+    for (const call of calls)
+      expect(() => door.accounts!(call)).toThrow(
+        expect.objectContaining({ status: 413, code: 'whatsapp.too_many_items' }),
+      );
+  });
+
   it('answers a handshake with the challenge, and only with the right token', async () => {
     const handshake = (token: string): DoorRequest => ({
       method: 'GET',

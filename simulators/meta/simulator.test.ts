@@ -269,7 +269,8 @@ describe('WhatsApp', () => {
   });
 
   it('repeats a call that was not taken, and duplicates and shuffles where told to', async () => {
-    answers = [500, 503];
+    await meta.settled();
+    [called, answers] = [[], [500, 503]];
     meta.writes(number, ada, { text: 'Hello' });
     await meta.settled();
     expect(called).toHaveLength(3);

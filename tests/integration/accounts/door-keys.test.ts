@@ -290,9 +290,11 @@ describe('what is kept of a word', () => {
     const place = 'tenant_id text, channel_id text, version bigint';
     expect(rows.map(({ name, result }) => [name, result])).toEqual([
       ['channels_of_accounts', `TABLE(account text, ${place})`],
+      ['channels_of_provider', 'TABLE(tenant_id text, channel_id text)'],
       ['channels_without_door_keys', 'TABLE(tenant_id text, channel_id text)'],
       ['door_channels_of_word', `TABLE(${place})`],
       ['door_signers', `TABLE(${place})`],
+      ['resolve_account', 'TABLE(tenant_id text, channel_id text)'],
     ]);
     expect(rows.every(({ definer, open }) => definer && !open)).toBe(true);
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { newId, type ChannelId, type ContactId, type TicketId } from '../../../domain/ids.ts';
+import { eventually } from '../../harness/index.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { minute, scene, type Scene } from './scene.ts';
 
@@ -288,8 +289,13 @@ describe('two contacts that an agent knows to be one', () => {
     );
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
-    const { data } = await get('/v1/events');
-    expect(data.filter(({ type }: { type: string }) => type === 'contact.merged')).toHaveLength(1);
+    // The stream waits for transactions that began before, others' tests' too.
+    await eventually(async () => {
+      const { data } = await get('/v1/events');
+      expect(data.filter(({ type }: { type: string }) => type === 'contact.merged')).toHaveLength(
+        1,
+      );
+    });
   });
 });
 
