@@ -8,7 +8,8 @@ import type { PendingWork, Relay } from '../../workflows/contracts/relay.ts';
  */
 const GAP_MS = 250;
 const LONGEST_GAP_MS = 1_000;
-const THICK = 10;
+/** Commits within a gap: from about fifteen a second on. */
+const THICK = 4;
 
 /**
  * Nudges after commits, one under way per channel: under load a later one stands for all that came meanwhile, because
