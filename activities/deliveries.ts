@@ -9,13 +9,13 @@ import {
   type LoadedDelivery,
   type RecordedAttempt,
 } from '../db/queries/deliveries.ts';
+import { Coalesced } from '../domain/coalesced.ts';
 import { retryDelayMs } from '../domain/delivery-backoff.ts';
 import type { TenantId } from '../domain/ids.ts';
 import { traced } from '../telemetry/trace.ts';
 import { webhookAttempts, webhookDelay, webhookSeconds } from '../telemetry/webhook-metrics.ts';
 import type { Relay } from '../workflows/contracts/relay.ts';
 import type { WebhookDeliveryInput } from '../workflows/contracts/webhook-delivery.ts';
-import { Coalesced } from './coalesced.ts';
 import { postDelivery, unsent, type DeliveryAnswer } from './delivery-request.ts';
 import type { Deps } from './deps.ts';
 import { heartbeating } from './heartbeating.ts';

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProviderFailure } from '../domain/failure.ts';
 import type { AccountLimits } from '../providers/contract.ts';
@@ -81,16 +82,9 @@ export class StoredLimits implements AccountLimits {
 
   /** A place, or for how long the account is paused. */
   async #tryAt(db: Db, most: number): Promise<HeldPlace | number> {
-    const held = new HeldPlace(db, this.#account);
-    try {
-      const { place, pausedMs } = await takePlace(db, this.#account, most, held.holder);
-      if (place !== null) return held;
-      held.forget();
-      return pausedMs;
-    } catch (error) {
-      held.forget();
-      throw error;
-    }
+    const holder = randomUUID();
+    const { place, pausedMs } = await takePlace(db, this.#account, most, holder);
+    return place === null ? pausedMs : new HeldPlace(db, this.#account, holder);
   }
 }
 

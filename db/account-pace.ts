@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ProviderFailure } from '../domain/failure.ts';
+import { keptByAccount } from './account-here.ts';
 import type { Db } from './connection.ts';
 import type { AccountRef } from './queries/account-limits.ts';
 import { takeTurns } from './queries/account-paces.ts';
@@ -55,17 +56,7 @@ class FreeTurns {
   }
 }
 
-/** Of every account in this process; each is a few numbers. */
-const freeTurns = new WeakMap<Db, Map<string, FreeTurns>>();
-
-function freeTurnsOf(db: Db, { tenantId, account }: AccountRef): FreeTurns {
-  const ofDb = freeTurns.get(db) ?? new Map<string, FreeTurns>();
-  freeTurns.set(db, ofDb);
-  const key = `${tenantId}/${account}`;
-  const own = ofDb.get(key) ?? new FreeTurns();
-  ofDb.set(key, own);
-  return own;
-}
+const freeTurnsOf = keptByAccount(() => new FreeTurns());
 
 function tooFar(): ProviderFailure {
   return new ProviderFailure({

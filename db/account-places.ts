@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { keptByAccount } from './account-here.ts';
 import type { Db } from './connection.ts';
 import { freePlace, holdPlace, type AccountRef } from './queries/account-limits.ts';
 
@@ -9,18 +9,20 @@ const HANDED_ON_MS = 1_000;
 
 /** A place at an account that this process has. */
 export class HeldPlace {
-  readonly holder = randomUUID();
   readonly #since = performance.now();
   readonly #db: Db;
   readonly #account: AccountRef;
+  readonly #holder: string;
   readonly #alive: NodeJS.Timeout;
 
-  constructor(db: Db, account: AccountRef) {
+  /** @param holder whom it was taken for */
+  constructor(db: Db, account: AccountRef, holder: string) {
     this.#db = db;
     this.#account = account;
+    this.#holder = holder;
     this.#alive = setInterval(() => {
       // A place that is lost is given to another: one request too many, which the vendor answers for itself.
-      holdPlace(db, account, this.holder).catch(() => undefined);
+      holdPlace(db, account, holder).catch(() => undefined);
     }, SIGN_OF_LIFE_MS);
   }
 
@@ -28,13 +30,9 @@ export class HeldPlace {
     return performance.now() - this.#since < HANDED_ON_MS;
   }
 
-  forget(): void {
-    clearInterval(this.#alive);
-  }
-
   async free(): Promise<void> {
-    this.forget();
-    await freePlace(this.#db, this.#account, this.holder);
+    clearInterval(this.#alive);
+    await freePlace(this.#db, this.#account, this.#holder);
   }
 }
 
@@ -82,14 +80,4 @@ export class PlacesHere {
   }
 }
 
-const everywhere = new WeakMap<Db, Map<string, PlacesHere>>();
-
-/** Of every account that this process asks something of; each is a few bytes. */
-export function placesHere(db: Db, { tenantId, account }: AccountRef): PlacesHere {
-  const ofDb = everywhere.get(db) ?? new Map<string, PlacesHere>();
-  everywhere.set(db, ofDb);
-  const key = `${tenantId}/${account}`;
-  const known = ofDb.get(key) ?? new PlacesHere();
-  ofDb.set(key, known);
-  return known;
-}
+export const placesHere = keptByAccount(() => new PlacesHere());

@@ -1,11 +1,14 @@
+import { applyReports } from '../../db/apply-reports.ts';
 import { noteNews } from '../../db/queries/channel-changes.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
+import type { ChannelReports } from '../../db/queries/status-reports.ts';
+import { Coalesced } from '../../domain/coalesced.ts';
+import type { ChannelId } from '../../domain/ids.ts';
 import type { DoorReceipt } from '../../providers/contract.ts';
 import { sourcesAccepted } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { CoalescedFlush } from './coalesced-flush.ts';
 import { GroupedStaging } from './grouped-staging.ts';
-import { ReportQueue } from './report-queue.ts';
 
 /** Where doors put what authentic calls bring. */
 export class DoorStore {
@@ -16,10 +19,15 @@ export class DoorStore {
   constructor(deps: Pick<ApiDeps, 'db' | 'relay' | 'log'>) {
     this.#deps = deps;
     this.#flush = new CoalescedFlush(deps.relay, deps.log);
-    const applying = new ReportQueue(deps);
-    this.#staging = new GroupedStaging(deps.db, (channel, { pending, reports }) => {
-      this.#flush.add(channel.id, pending);
-      applying.add(channel, reports);
+    // One channel's one after the other; what is lost with the process, the drain finds.
+    const applying = new Coalesced<ChannelId, ChannelReports, void>(async (_id, all) => {
+      const reports = all.flatMap((some) => some.reports);
+      await applyReports(deps, { ...all[0]!, reports });
+      return all.map(() => undefined);
+    });
+    this.#staging = new GroupedStaging(deps.db, ({ tenantId, id }, { pending, reports }) => {
+      this.#flush.add(id, pending);
+      if (reports.length > 0) void applying.ask(id, { tenantId, channelId: id, reports });
     });
   }
 

@@ -19,6 +19,12 @@ export interface Brought {
   readonly statuses: readonly DeliveryStatus[];
 }
 
+/** What is left to do once it is committed. */
+export interface Stored {
+  readonly pending: Pending;
+  readonly reports: readonly StatusReport[];
+}
+
 /**
  * Stores what calls bring, all or nothing of it: after this their senders may be told yes. Follow with
  * `relay.flush(pending)` and `applyReports`.
@@ -27,7 +33,7 @@ export async function storeBrought(
   db: Db,
   channel: StagedChannel,
   calls: readonly Brought[],
-): Promise<{ pending: Pending; reports: StatusReport[] }> {
+): Promise<Stored> {
   const { tenantId, id } = channel;
   const pending = new Pending(tenantId);
   const receipts = calls.flatMap((call) => call.receipts);

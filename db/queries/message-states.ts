@@ -79,8 +79,9 @@ export async function raiseMessages(
     for (const one of said)
       if (one.status === 'bounced') await noteUndeliverable(tx, pending.tenantId, row, one);
   const steps = known.flatMap(stepsOf);
-  await store(tx, steps);
-  count(steps);
+  const last = [...new Map(steps.map(({ row }) => [row.id, row])).values()];
+  await store(tx, last);
+  count(last);
   await closeWindows(
     tx,
     steps.flatMap(({ row }) => (isWindowClosed(row.error) ? [row.id] : [])),
@@ -107,7 +108,7 @@ function stepsOf({ said, ticket, row: before }: Told & { readonly row: MessageRo
     });
 }
 
-function isTrouble({ status }: Said): boolean {
+function isTrouble({ status }: { readonly status: string }): boolean {
   return RANK[status]! >= RANK['failed']!;
 }
 
@@ -116,10 +117,9 @@ function troubleOf({ status, code, detail }: Said) {
 }
 
 /** Each message as it came to be at last. */
-async function store(tx: Tx, steps: readonly Step[]): Promise<void> {
-  if (steps.length === 0) return;
-  const last = new Map(steps.map(({ row }) => [row.id, row]));
-  const changes = [...last.values()].map(({ id, status, error }) => ({ id, status, error }));
+async function store(tx: Tx, rows: readonly MessageRow[]): Promise<void> {
+  if (rows.length === 0) return;
+  const changes = rows.map(({ id, status, error }) => ({ id, status, error }));
   await sql`
     update messages m set status = d.status, error = d.error, receipt_due_at = null
       from jsonb_to_recordset(${JSON.stringify(changes)}::jsonb) as d(id text, status text, error jsonb)
@@ -127,9 +127,9 @@ async function store(tx: Tx, steps: readonly Step[]): Promise<void> {
 }
 
 /** What a vendor took and could not deliver. */
-function count(steps: readonly Step[]): void {
-  for (const row of new Map(steps.map((step) => [step.row.id, step.row])).values())
-    if (RANK[row.status]! >= RANK['failed']!) {
+function count(rows: readonly MessageRow[]): void {
+  for (const row of rows)
+    if (isTrouble(row)) {
       const { channel: provider } = row.body as unknown as Pick<NormalizedMessage, 'channel'>; // the column's own form
       messagesFailed.inc({ provider, reason: `delivery.${row.status}` });
     }

@@ -32,3 +32,17 @@ test('one that fails does not fail the others of its batch', async () => {
   const outcomes = await Promise.allSettled([1, 2, 3].map((item) => asked.ask('key', item)));
   expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 });
+
+test('a batch takes no more than may go together, and none is left', async () => {
+  const batches: number[][] = [];
+  const asked = new Coalesced<string, number, number>(
+    async (_, items) => {
+      batches.push([...items]);
+      return items;
+    },
+    (items) => Math.min(items.length, 2),
+  );
+  const answers = await Promise.all([1, 2, 3, 4, 5, 6].map((item) => asked.ask('key', item)));
+  expect(answers).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(batches).toEqual([[1], [2, 3], [4, 5], [6]]);
+});

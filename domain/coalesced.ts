@@ -11,11 +11,19 @@ interface Asked<I, O> {
  */
 export class Coalesced<K, I, O> {
   readonly #ask: (key: K, items: readonly I[]) => Promise<readonly O[]>;
+  readonly #together: (items: readonly I[]) => number;
   readonly #waiting = new Map<K, Asked<I, O>[]>();
 
-  /** @param ask answers every item, in order. */
-  constructor(ask: (key: K, items: readonly I[]) => Promise<readonly O[]>) {
+  /**
+   * @param ask answers every item, in order.
+   * @param together how many of the first of these may go into one batch, at least one; all, where it is left out.
+   */
+  constructor(
+    ask: (key: K, items: readonly I[]) => Promise<readonly O[]>,
+    together: (items: readonly I[]) => number = (items) => items.length,
+  ) {
     this.#ask = ask;
+    this.#together = together;
   }
 
   ask(key: K, item: I): Promise<O> {
@@ -26,17 +34,16 @@ export class Coalesced<K, I, O> {
         waiting.push(asked);
         return;
       }
-      this.#waiting.set(key, [asked]);
-      void this.#work(key);
+      const first = [asked];
+      this.#waiting.set(key, first);
+      void this.#work(key, first);
     });
   }
 
-  async #work(key: K): Promise<void> {
-    for (;;) {
-      const taken = this.#waiting.get(key)!;
-      if (taken.length === 0) break;
-      this.#waiting.set(key, []);
-      await this.#answer(key, taken);
+  async #work(key: K, waiting: Asked<I, O>[]): Promise<void> {
+    while (waiting.length > 0) {
+      const count = this.#together(waiting.map(({ item }) => item));
+      await this.#answer(key, waiting.splice(0, count));
     }
     this.#waiting.delete(key);
   }
