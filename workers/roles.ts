@@ -9,7 +9,7 @@ import {
 } from '../activities/mailboxes.ts';
 import { createMailboxWatchActivities } from '../activities/mailbox-watch.ts';
 import { createScheduledMessageActivities } from '../activities/scheduled-messages.ts';
-import { createSendingActivities } from '../activities/sending.ts';
+import { createSendingActivities, type ProviderOptions } from '../activities/sending.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTicketActivities } from '../activities/tickets.ts';
 import { providers } from '../providers/registry.ts';
@@ -28,21 +28,21 @@ export interface QueueSpec {
 }
 
 /** Which queues a role serves. */
-export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
+export function queuesOf(role: Role, deps: Deps, options: ProviderOptions = {}): QueueSpec[] {
   switch (role) {
     case 'mailboxes':
       return [
         {
           queue: QUEUE.mailboxes,
           workflows: true,
-          activities: createMailboxStateActivities(deps),
+          activities: createMailboxStateActivities(deps, options),
           width: 20,
         },
         // A wait costs a connection and nothing else.
         {
           queue: QUEUE.waits,
           workflows: false,
-          activities: createMailboxWaitActivities(deps),
+          activities: createMailboxWaitActivities(deps, options),
           width: 2000,
         },
       ];
@@ -51,9 +51,9 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
         queue: providerQueue(manifest.name),
         workflows: false,
         activities: {
-          ...createMailboxSyncActivities(deps),
-          ...createMailboxWatchActivities(deps),
-          ...createSendingActivities(deps),
+          ...createMailboxSyncActivities(deps, options),
+          ...createMailboxWatchActivities(deps, options),
+          ...createSendingActivities(deps, options),
         },
         width: 20,
       }));
@@ -62,7 +62,7 @@ export function queuesOf(role: Role, deps: Deps): QueueSpec[] {
         {
           queue: QUEUE.tickets,
           workflows: true,
-          activities: createTicketActivities(deps),
+          activities: createTicketActivities(deps, options),
           width: 40,
         },
       ];

@@ -1,6 +1,7 @@
 import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, type NativeConnection } from '@temporalio/worker';
 import type { ReadinessPart } from '../api/deps.ts';
+import type { ProviderOptions } from '../activities/sending.ts';
 import type { OpenDeps } from './deps.ts';
 import { queuesOf, type QueueSpec, type Role } from './roles.ts';
 import { ensureSchedules } from './schedules.ts';
@@ -20,10 +21,14 @@ export interface RunningWorkers {
 const GRACE = '3 seconds';
 const FORCE = '6 seconds';
 
-/** Starts the workers of these roles; returns once they poll. */
+/**
+ * Starts the workers of these roles; returns once they poll.
+ * @param options of what they ask of providers; default the product's own
+ */
 export async function startWorkers(
   deps: OpenDeps,
   roles: readonly Role[],
+  options: ProviderOptions = {},
 ): Promise<RunningWorkers> {
   installRuntime(deps);
   const [connection, bundle] = await Promise.all([
@@ -38,7 +43,7 @@ export async function startWorkers(
       dataConverter: dataConverter(deps.keys),
     }),
   );
-  const specs = roles.flatMap((role) => queuesOf(role, deps));
+  const specs = roles.flatMap((role) => queuesOf(role, deps, options));
   const workers = await Promise.all(
     specs.map((spec) => createWorker(deps, connection, bundle, spec)),
   );

@@ -19,10 +19,12 @@ jest.setTimeout(WITHIN_MS + 60_000);
 let product: Product;
 let pushes: PushLine;
 beforeAll(async () => {
-  product = await startProduct(async (apiUrl) => {
-    const line = await pushLine(apiUrl, isPush);
-    pushes = line;
-    return line.url;
+  product = await startProduct({
+    async publicUrl(apiUrl) {
+      const line = await pushLine(apiUrl, isPush);
+      pushes = line;
+      return line.url;
+    },
   });
 });
 afterAll(async () => {

@@ -1,3 +1,4 @@
+import type { ProviderOptions } from '../../../../activities/sending.ts';
 import { startApi } from '../../../../api/main.ts';
 import { loadConfig } from '../../../../config/config.ts';
 import { inTenant, type Db } from '../../../../db/connection.ts';
@@ -62,13 +63,16 @@ interface MessagePage {
   readonly next_cursor: string | null;
 }
 
-/**
- * The API and the workers on real servers, in this process.
- * @param publicUrl of what stands before the API; default the API itself
- */
-export async function startProduct(
-  publicUrl: (apiUrl: string) => Promise<string> = (apiUrl) => Promise.resolve(apiUrl),
-): Promise<Product> {
+interface ProductOptions extends ProviderOptions {
+  /** Of what stands before the API; default the API itself. */
+  readonly publicUrl?: (apiUrl: string) => Promise<string>;
+}
+
+/** The API and the workers on real servers, in this process. */
+export async function startProduct({
+  publicUrl = (apiUrl) => Promise.resolve(apiUrl),
+  ...options
+}: ProductOptions = {}): Promise<Product> {
   const [database, temporal, port] = await Promise.all([
     testDatabase(),
     testTemporal(),
@@ -84,7 +88,8 @@ export async function startProduct(
     POSTROOM_PUBLIC_URL: await publicUrl(`http://127.0.0.1:${port}`),
   });
   const deps = openDeps(config, createLogger('fatal'));
-  const work = () => startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes']);
+  const work = () =>
+    startWorkers(deps, ['mailboxes', 'tickets', 'providers', 'processes'], options);
   let workers = await work();
   const api = await startApi(deps);
 
