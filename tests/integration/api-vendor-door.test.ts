@@ -8,11 +8,12 @@ import { answerErrors } from '../../api/middleware/errors.ts';
 import { giveRequestId } from '../../api/middleware/request-id.ts';
 import { inTenant } from '../../db/connection.ts';
 import { wantState } from '../../db/queries/channel-changes.ts';
-import { createChannel, sealSecrets } from '../../db/queries/channels.ts';
+import { sealSecrets } from '../../db/queries/channels.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
 import { DoorRefusal, type ChannelProvider } from '../../providers/contract.ts';
 import { request, startTestApi, type TestApi } from './api-fixture.ts';
+import { seedChannel } from '../workflow/channel-seed.ts';
 
 // A vendor that signs its calls, as many do: what the core does with any door, before there is one.
 const Settings = z.object({ signing_key: z.string() });
@@ -58,20 +59,11 @@ beforeAll(async () => {
   const { db, keys } = api;
   tenantId = await ensureTenant(db, 'ada');
   channelId = newId('channel');
-  await createChannel(db, tenantId, {
+  await seedChannel(db, tenantId, {
     id: channelId,
     provider: 'vendor',
     name: 'Vendor',
-    address: null,
-    addresses: { wanted: [], offered: [] },
-    settings: {},
     secrets: sealSecrets({ signing_key: 's3cret' }, channelId, keys),
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'connecting',
-    detail: '',
-    lastError: null,
   });
   const app = express();
   app.use(giveRequestId);

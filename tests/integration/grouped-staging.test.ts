@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { GroupedStaging } from '../../api/ingress/grouped-staging.ts';
 import { inTenant } from '../../db/connection.ts';
-import { createChannel } from '../../db/queries/channels.ts';
 import type { Receipt } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
-import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { startTestApi, type TestApi } from './api-fixture.ts';
+import { seedChannel } from '../workflow/channel-seed.ts';
 
 let api: TestApi;
 let tenantId: TenantId;
@@ -17,23 +17,7 @@ let staging: GroupedStaging;
 beforeAll(async () => {
   api = await startTestApi();
   tenantId = await ensureTenant(api.db, 'grouped');
-  id = newId('channel');
-  await createChannel(api.db, tenantId, {
-    id,
-    provider: 'mime',
-    name: 'Door',
-    address: null,
-    addresses: { wanted: [], offered: [] },
-    account: null,
-    settings: {},
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'watching',
-    detail: '',
-    lastError: null,
-  });
+  ({ id } = await seedChannel(api.db, tenantId, { provider: 'mime', state: 'watching' }));
   staging = new GroupedStaging(api.db, () => (groups += 1));
 });
 afterAll(() => api.close());

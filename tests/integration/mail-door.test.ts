@@ -10,13 +10,13 @@ import { startMailDoor, type MailDoor } from '../../api/ingress/smtp.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
 import { readBlobs } from '../../db/queries/blobs.ts';
 import { wantState } from '../../db/queries/channel-changes.ts';
-import { createChannel } from '../../db/queries/channels.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
-import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
+import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { askForPart, runSql, type PostgresPart } from '../harness/parts.ts';
 import { testDatabase, type TestDatabase } from '../harness/index.ts';
+import { seedChannel } from '../workflow/channel-seed.ts';
 
 const MAX_BYTES = 3 * 1024 * 1024;
 const flushed: PendingWork[] = [];
@@ -51,22 +51,9 @@ beforeEach(() => {
 });
 
 async function channel(address: string, tenant = tenants[0]): Promise<ChannelId> {
-  const id = newId('channel');
-  await createChannel(db, tenant, {
-    id,
-    provider: 'smtp',
-    name: 'Support',
-    address,
-    addresses: { wanted: [address], offered: [] },
-    settings: {},
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'watching',
-    detail: '',
-    lastError: null,
-  });
+  const addresses = { wanted: [address], offered: [] };
+  const shown = { provider: 'smtp', name: 'Support', state: 'watching' };
+  const { id } = await seedChannel(db, tenant, { ...shown, address, addresses });
   return id;
 }
 

@@ -4,7 +4,7 @@ import { syncFirst } from '../../api/fresh.ts';
 import { loadConfig } from '../../config/config.ts';
 import { inTenant } from '../../db/connection.ts';
 import { changeChannel, requestSync, wantState } from '../../db/queries/channel-changes.ts';
-import { createChannel, sealSecrets } from '../../db/queries/channels.ts';
+import { sealSecrets } from '../../db/queries/channels.ts';
 import { stageSource } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
@@ -14,6 +14,7 @@ import { openDeps, type OpenDeps } from '../../workers/deps.ts';
 import { startWorkers, type RunningWorkers } from '../../workers/start.ts';
 import { mailboxWorkflowId } from '../../workflows/contracts/mailbox.ts';
 import { dovecot, testDatabase, testTemporal, type Dovecot } from '../harness/index.ts';
+import { seedChannel } from '../workflow/channel-seed.ts';
 
 let deps: OpenDeps;
 let workers: RunningWorkers;
@@ -65,20 +66,14 @@ async function newChannel(
   const id = newId('channel');
   const { settings, password } =
     provider === 'imap' ? imapSettings(options.password) : { settings: {}, password: undefined };
-  const { pending } = await createChannel(deps.db, tenantId, {
+  const { pending } = await seedChannel(deps.db, tenantId, {
     id,
     provider,
     name: provider,
     address: `${id.toLowerCase()}@example.test`,
-    addresses: { wanted: [], offered: [] },
     settings,
     secrets: password ? sealSecrets({ password }, id, deps.keys) : null,
-    rules: null,
-    ingressTokenHash: null,
     desiredState: options.desiredState ?? 'running',
-    state: 'connecting',
-    detail: '',
-    lastError: null,
   });
   await deps.relay.flush(pending);
   return id;

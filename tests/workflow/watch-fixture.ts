@@ -10,7 +10,7 @@ import {
 import { createMailboxWatchActivities } from '../../activities/mailbox-watch.ts';
 import { loadConfig } from '../../config/config.ts';
 import { connect, inTenant } from '../../db/connection.ts';
-import { createChannel, sealSecrets } from '../../db/queries/channels.ts';
+import { sealSecrets } from '../../db/queries/channels.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
@@ -29,6 +29,7 @@ import {
 } from '../../workflows/contracts/mailbox.ts';
 import { providerQueue, QUEUE } from '../../workflows/contracts/queues.ts';
 import { testDatabase } from '../harness/index.ts';
+import { seedChannel } from './channel-seed.ts';
 
 const Settings = z.object({ password: z.string(), watch_enabled: z.boolean().default(true) });
 type Settings = z.infer<typeof Settings>;
@@ -184,20 +185,12 @@ export async function startMailbox(
   };
   const tenantId: TenantId = await ensureTenant(db, 'watch');
   const channelId: ChannelId = newId('channel');
-  await createChannel(db, tenantId, {
+  await seedChannel(db, tenantId, {
     id: channelId,
     provider: 'vendor',
     name: 'Vendor',
-    address: null,
-    addresses: { wanted: [], offered: [] },
     settings: { poll_seconds: 1, ...settings },
     secrets: sealSecrets({ password: 's3cret' }, channelId, keys),
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'connecting',
-    detail: '',
-    lastError: null,
   });
 
   const provider = vendor.provider();

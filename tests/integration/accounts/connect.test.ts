@@ -10,9 +10,9 @@ import { mountOauth } from '../../../api/oauth/mount.ts';
 import { StoredTokens } from '../../../db/account-tokens.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { wantState } from '../../../db/queries/channel-changes.ts';
-import { createChannel, findChannel } from '../../../db/queries/channels.ts';
+import { findChannel } from '../../../db/queries/channels.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
-import { newId, type ChannelId } from '../../../domain/ids.ts';
+import type { ChannelId } from '../../../domain/ids.ts';
 import type { ChannelProvider } from '../../../providers/contract.ts';
 import {
   request,
@@ -21,6 +21,7 @@ import {
   type Client,
   type TestApi,
 } from '../api-fixture.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 const Settings = z.object({ client_id: z.string().optional() });
 type Settings = z.infer<typeof Settings>;
@@ -118,21 +119,13 @@ beforeEach(() => {
 async function newChannel(
   options: { address?: string; settings?: Record<string, unknown> } = {},
 ): Promise<ChannelId> {
-  const id = newId('channel');
-  await createChannel(api.db, client.tenantId, {
-    id,
+  const { id } = await seedChannel(api.db, client.tenantId, {
     provider: 'vendor',
     name: 'Support & more',
     address: options.address ?? null,
-    addresses: { wanted: [], offered: [] },
     settings: options.settings ?? { client_id: 'app' },
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
     state: 'needs_attention',
     detail: 'The consent was withdrawn.',
-    lastError: null,
   });
   return id;
 }

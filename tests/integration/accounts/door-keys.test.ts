@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import { doorHashesOf } from '../../../api/channels/door-keys.ts';
 import { makeMissingDoorKeys, startDoorKeyLoop } from '../../../api/channels/missing-door-keys.ts';
 import { inTenant, type Db } from '../../../db/connection.ts';
-import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
+import { sealSecrets } from '../../../db/queries/channels.ts';
 import { channelsWithoutDoorKeys, doorSigners } from '../../../db/queries/door-keys.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
@@ -12,6 +12,7 @@ import { findProvider } from '../../../providers/registry.ts';
 import { KeyRing } from '../../../security/key-ring.ts';
 import { eventually } from '../../harness/index.ts';
 import { request, startTestApi, type Client, type TestApi } from '../api-fixture.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 // Meta's one address for many tenants with many apps: calls that name no channel of ours.
 
@@ -124,22 +125,15 @@ async function stored({ nr, secret }: { nr: number; secret: string }, hasKeys = 
   const secrets = { access_token: 't', app_secret: secret, verify_token: `stored-${nr}` };
   const provider = findProvider('whatsapp')!;
   const settings = { phone_number_id: String(nr) };
-  await createChannel(api.db, tenantId, {
+  await seedChannel(api.db, tenantId, {
     id,
     provider: 'whatsapp',
     name: String(nr),
-    address: null,
-    addresses: { wanted: [], offered: [] },
     account: String(nr),
     doorHashes: hasKeys ? doorHashesOf(provider, { ...settings, ...secrets }, api.keys) : null,
     settings,
     secrets: sealSecrets(secrets, id, api.keys),
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
     state: 'watching',
-    detail: '',
-    lastError: null,
   });
   return { id, tenantId };
 }

@@ -1,9 +1,9 @@
 import { connect, type Db } from '../../../db/connection.ts';
-import { createChannel } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
-import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
+import type { ChannelId, TenantId } from '../../../domain/ids.ts';
 import { KeyRing } from '../../../security/key-ring.ts';
 import { testDatabase } from '../../harness/index.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 export interface AccountFixture {
   readonly db: Db;
@@ -27,23 +27,7 @@ export async function accountFixture(): Promise<AccountFixture> {
     keys: KeyRing.parse(masterKey),
     tenantId,
     async newChannel() {
-      const id = newId('channel');
-      await createChannel(db, tenantId, {
-        id,
-        provider: 'vendor',
-        name: 'Vendor',
-        address: null,
-        addresses: { wanted: [], offered: [] },
-        settings: {},
-        secrets: null,
-        rules: null,
-        ingressTokenHash: null,
-        desiredState: 'running',
-        state: 'connecting',
-        detail: '',
-        lastError: null,
-      });
-      return id;
+      return (await seedChannel(db, tenantId, { provider: 'vendor', name: 'Vendor' })).id;
     },
   };
 }

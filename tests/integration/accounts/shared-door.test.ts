@@ -10,12 +10,13 @@ import { giveRequestId } from '../../../api/middleware/request-id.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { changeChannel, deleteChannel, wantState } from '../../../db/queries/channel-changes.ts';
 import { doorHashesOf } from '../../../api/channels/door-keys.ts';
-import { createChannel, sealSecrets } from '../../../db/queries/channels.ts';
+import { sealSecrets } from '../../../db/queries/channels.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
 import { DoorRefusal, type ChannelProvider } from '../../../providers/contract.ts';
 import { eventually } from '../../harness/index.ts';
 import { request, startTestApi, type TestApi } from '../api-fixture.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 // A vendor that calls one address for all its accounts, as those with one address per app do.
 const Settings = z.object({ secret: z.string(), account: z.string() });
@@ -128,22 +129,14 @@ async function channel(
 ): Promise<Place> {
   const tenantId = await ensureTenant(api.db, tenant);
   const id = newId('channel');
-  await createChannel(api.db, tenantId, {
+  await seedChannel(api.db, tenantId, {
     id,
     provider,
     name: account,
-    address: null,
-    addresses: { wanted: [], offered: [] },
     account,
     settings: { account },
     secrets: sealSecrets({ secret }, id, api.keys),
     doorHashes: doorHashesFor(account, secret, provider),
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'connecting',
-    detail: '',
-    lastError: null,
   });
   return { tenantId, id };
 }

@@ -2,7 +2,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { loadConfig } from '../../../config/config.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { createChannel } from '../../../db/queries/channels.ts';
 import { stageReceipts, stageSource } from '../../../db/queries/sources.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type ChannelId, type TenantId } from '../../../domain/ids.ts';
@@ -13,6 +12,7 @@ import { startWorkers, type RunningWorkers } from '../../../workers/start.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { testDatabase, testTemporal } from '../../harness/index.ts';
 import { metaCall, WHATSAPP_SETTINGS } from './meta-call.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 let deps: OpenDeps;
 let workers: RunningWorkers;
@@ -47,20 +47,11 @@ const rows = () =>
   }));
 
 test('what overtook its message is looked at again by the workflow itself', async () => {
-  const { pending } = await createChannel(deps.db, tenantId, {
+  const { pending } = await seedChannel(deps.db, tenantId, {
     id: channelId,
     provider: 'whatsapp',
     name: 'WhatsApp',
-    address: null,
-    addresses: { wanted: [], offered: [] },
     settings: { ...WHATSAPP_SETTINGS, whatsapp_enabled: true },
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'connecting',
-    detail: '',
-    lastError: null,
   });
   await deps.relay.flush(pending);
   await eventually(async () => expect((await rows()).channel?.state).toBe('watching'));

@@ -3,11 +3,11 @@ import { sql } from 'kysely';
 import { ingestStaged } from '../../../activities/ingestion.ts';
 import { reparse } from '../../../activities/reparse.ts';
 import { inTenant, type Db } from '../../../db/connection.ts';
-import { createChannel, loadChannel } from '../../../db/queries/channels.ts';
+import { loadChannel } from '../../../db/queries/channels.ts';
 import { stageReceipts } from '../../../db/queries/sources.ts';
-import { newId } from '../../../domain/ids.ts';
 import { metaCall, WHATSAPP_SETTINGS } from './meta-call.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 let db: Db;
 let world: ChatWorld;
@@ -18,21 +18,11 @@ beforeAll(async () => {
 afterAll(() => db.destroy());
 beforeEach(async () => {
   world = await chatWorld(db);
-  const id = newId('channel');
-  await createChannel(db, world.tenantId, {
-    id,
+  const { id } = await seedChannel(db, world.tenantId, {
     provider: 'whatsapp',
     name: 'WhatsApp',
-    address: null,
-    addresses: { wanted: [], offered: [] },
     settings: WHATSAPP_SETTINGS,
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
     state: 'watching',
-    detail: '',
-    lastError: null,
   });
   world.channel = (await loadChannel(db, world.deps.keys, world.tenantId, id))!;
 });
