@@ -4,8 +4,10 @@ import { portOf } from '../mail-settings.ts';
 import type { Pop3Settings } from './manifest.ts';
 import { Pop3Lost, Pop3Refusal, StlsFailed } from './session.ts';
 
-/** How long a locked mailbox is left alone. */
-const LOCKED_MS = 60_000;
+/** How long a mailbox is left alone that is in use, perhaps by our own look, or whose server is in trouble for a moment. */
+const SOON_MS = 10_000;
+/** The same, where the server wants fewer logins. */
+const LATER_MS = 60_000;
 const LOCKED_WORDS = /\block|in use|already (open|logged|connected)|another (session|client|pop)/i;
 const NOT_NOW_WORDS =
   /too many|maximum|simultaneous|try (it )?again|temporar|unavailable|overload|\brate\b|throttl|internal (server )?error|login.?delay|too (often|frequent)/i;
@@ -44,14 +46,19 @@ export function pop3Failure(error: unknown, settings: Pop3Settings): ProviderFai
         'locked',
         'wait',
         `The mailbox on ${host} is in use by another client; POP3 lets in one at a time. It is tried again.${said}`,
-        LOCKED_MS,
+        SOON_MS,
       );
     if (
       code === 'LOGIN-DELAY' ||
       code === 'SYS/TEMP' ||
       (code === null && NOT_NOW_WORDS.test(message))
     )
-      return failure('busy', 'wait', `${host} asks us to come back later.${said}`, LOCKED_MS);
+      return failure(
+        'busy',
+        'wait',
+        `${host} asks us to come back later.${said}`,
+        code === 'SYS/TEMP' ? SOON_MS : LATER_MS,
+      );
     if (code !== 'AUTH' && /disabled|not allowed|plaintext|cleartext|encrypt/i.test(message))
       return failure(
         'login_disabled',

@@ -37,6 +37,8 @@ export async function oauthEnd(addresses: readonly string[]): Promise<OauthEnd> 
     unparsed: consent.handler,
     routes: (api) =>
       void api.post('/introspect', async (request, response) => {
+        // A connection kept open is closed here just as the mail server takes it up again: it refuses the login for now.
+        response.set('connection', 'close');
         const { token } = request.body as { token?: string };
         const known = await consent.bearer(token ?? '');
         response.json(known ? { active: true, username: known.address } : { active: false });

@@ -22,10 +22,10 @@ const settings = (more: object = {}) =>
     ...more,
   });
 
-async function drain(cursor: unknown = null, more: object = {}) {
+async function drain(cursor: unknown = null, more: object = {}, timeoutMs = 30_000) {
   const items: FetchedItem[] = [];
   let last = cursor;
-  const call = providerCall(settings(more), { timeoutMs: 2000 });
+  const call = providerCall(settings(more), { timeoutMs });
   for await (const batch of pop3.mailbox!.fetch(call, 'INBOX', cursor)) {
     items.push(...batch.items);
     last = JSON.parse(JSON.stringify(batch.cursor));
@@ -122,6 +122,15 @@ describe('POP3 servers of other makes', () => {
   });
 
   it.each([
+    ['-ERR [IN-USE] Do you have another POP session running?', 10_000],
+    ['-ERR [SYS/TEMP] Temporary authentication failure.', 10_000],
+    ['-ERR [LOGIN-DELAY] minimum time between mail checks violation', 60_000],
+  ])('comes back soon, unless fewer logins are wanted: %s', async (answer, retryAfterMs) => {
+    server = await scriptedServer({ PASS: answer });
+    await expect(drain()).rejects.toMatchObject({ class: 'wait', retryAfterMs });
+  });
+
+  it.each([
     ['refuses it', { STLS: '-ERR unknown command' }],
     ['says more than its answer', { STLS: '+OK begin\r\n+OK injected' }],
     ['says half a line more than its answer', { STLS: '+OK begin\r\n+OK inj' }],
@@ -142,6 +151,9 @@ describe('POP3 servers of other makes', () => {
 
   it('gives up on a server that falls silent', async () => {
     server = await scriptedServer({ UIDL: '+OK\r\n1 a' });
-    await expect(drain()).rejects.toMatchObject({ class: 'retry', code: 'pop3.connection_lost' });
+    await expect(drain(null, {}, 2000)).rejects.toMatchObject({
+      class: 'retry',
+      code: 'pop3.connection_lost',
+    });
   });
 });

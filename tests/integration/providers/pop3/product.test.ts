@@ -4,7 +4,7 @@ import { describeWith, dovecot, eventually, type Dovecot } from '../../../harnes
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 import { oauthEnd, type OauthEnd } from '../oauth-end.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(400_000);
 const USER = 'box@example.test';
 
 describeWith('dovecot', 'a POP3 channel by OAuth, through the whole product', () => {
@@ -50,12 +50,13 @@ describeWith('dovecot', 'a POP3 channel by OAuth, through the whole product', ()
     );
   const received = (n: number) =>
     eventually(async () => {
-      // With the status, which says what is in the way.
-      expect([await channel.received(), await channel.status()]).toEqual([
+      // With the status and the server's word, which say what is in the way.
+      expect([await channel.received(), await channel.status(), server.logTail(10)]).toEqual([
         expect.arrayContaining([`${n}@x.test`]),
         expect.anything(),
+        expect.anything(),
       ]);
-    }, 60_000);
+    }, 100_000);
   const state = (wanted: object) =>
     eventually(async () => expect(await channel.status()).toMatchObject(wanted), 60_000);
 
