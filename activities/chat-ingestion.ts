@@ -3,12 +3,16 @@ import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { ChatFacts, MissingMedia, ParsedSource } from '../db/queries/ingest-item.ts';
 import type { StagedSource } from '../db/queries/staged.ts';
 import type { ChatMessage } from '../domain/chat.ts';
-import { chatAsParsed, chatSubject, missingFile } from '../domain/chat-source.ts';
+import {
+  chatAsParsed,
+  chatSubject,
+  isNotice,
+  missingFile,
+  optingOf,
+} from '../domain/chat-source.ts';
 import { ProviderFailure } from '../domain/failure.ts';
 import { uniqueNames } from '../domain/mail/filenames.ts';
-import type { ParsedMail } from '../domain/mail/parse.ts';
 import type { NormalizedMessage } from '../domain/message.ts';
-import { optOf } from '../domain/opt-out.ts';
 import type { ChatProvider } from '../providers/chat-provider.ts';
 import type { ProviderCall } from '../providers/contract.ts';
 import { fetchUnlessRefused, missingAfter, type FetchedFile } from './chat-files.ts';
@@ -118,13 +122,11 @@ function complete(
     missing: missing.map(missingFile),
     notes: fetched.flatMap(({ file, note }) => (note === null ? [] : `${file.filename}: ${note}`)),
   });
-  const isSaid = message.direction === 'inbound' && message.kind === 'message';
-  const opting = isSaid && reaction === null ? optOf(message.content) : null;
-  const asksNobody = opting === 'out' ? 'an opt-out word' : isNotice(message) ? 'a notice' : null;
+  const opting = optingOf(chat);
   const writtenAt = Date.parse(message.timestamp);
   return {
     source,
-    mail: asksNobody === null ? mail : { ...mail, automatic: joinsOnly(asksNobody) },
+    mail,
     attachments: fetched.map(({ content }) => content),
     chat: {
       party,
@@ -140,16 +142,6 @@ function complete(
       missing,
     },
   };
-}
-
-/** It joins, but moves nothing: nobody is to answer it. */
-function joinsOnly(reason: string): ParsedMail['automatic'] {
-  return { automatic: true, autoReply: false, reason };
-}
-
-/** What became of a message, or of a person: written by nobody. */
-function isNotice({ kind }: Pick<NormalizedMessage, 'kind'>): boolean {
-  return kind !== 'message';
 }
 
 function whyNoTicket(

@@ -72,7 +72,7 @@ export async function ingestSource(
   await traced('ingest', spanOf(channel, [source]), async () => {
     const rules = await channelRules(deps, channel);
     const mails = await parseAll(reader, rules, [source], new Map());
-    await storeAll(deps, channel, rules, mails);
+    await storeAll(reader, rules, mails);
   });
 }
 
@@ -150,7 +150,7 @@ export class Ingestion {
         const mails = await parseAll(this.#reader(), rules, staged, this.#held);
         await before;
         parsed();
-        this.#ingested += await storeAll(this.#deps, this.#channel, rules, mails);
+        this.#ingested += await storeAll(this.#reader(), rules, mails);
         this.#heartbeat();
       });
       this.#storing.catch(failed);
@@ -175,14 +175,14 @@ function spanOf({ facts, provider }: LoadedChannel, staged: readonly StagedSourc
 }
 
 async function storeAll(
-  deps: Deps,
-  channel: LoadedChannel,
+  reader: Reader,
   rules: CompiledRules,
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
   if (parsed.length === 0) return 0;
+  const { deps, channel } = reader;
   try {
-    return await store(deps, channel, rules, parsed);
+    return await store(reader, rules, parsed);
   } catch (error) {
     if (isPassing(error)) throw error;
     if (parsed.length === 1) {
@@ -192,7 +192,7 @@ async function storeAll(
     // One of them can't be stored: each for itself, so that it alone is set aside.
     let ingested = 0;
     for (const one of parsed) {
-      ingested += await store(deps, channel, rules, [one]).catch(async (single: unknown) => {
+      ingested += await store(reader, rules, [one]).catch(async (single: unknown) => {
         if (isPassing(single)) throw single;
         await putAside(deps, channel, one.sourceId, 'store', single);
         return 0;
@@ -203,13 +203,12 @@ async function storeAll(
 }
 
 async function store(
-  deps: Deps,
-  channel: LoadedChannel,
+  { deps, channel, find }: Reader,
   { autoresponder }: CompiledRules,
   parsed: readonly ParsedStaged[],
 ): Promise<number> {
   const { facts, provider, settings } = channel;
-  const found = findProvider(provider);
+  const found = find(provider);
   const chat = found?.chat;
   const { pending, messages, filtered } = await ingestBatch(
     deps.db,

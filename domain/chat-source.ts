@@ -4,6 +4,7 @@ import { MailHeaders } from './mail/headers.ts';
 import type { ParsedAttachment, ParsedMail } from './mail/parse.ts';
 import { storable } from './mail/storable.ts';
 import type { NormalizedMessage } from './message.ts';
+import { optOf } from './opt-out.ts';
 
 const SUBJECT_CHARACTERS = 100;
 
@@ -59,6 +60,7 @@ export function chatAsParsed(
   files: ChatFiles,
 ): ParsedMail {
   const { message } = chat;
+  const asksNobody = whyNobodyIsAsked(chat);
   const parsed = storable({
     message: {
       ...message,
@@ -95,7 +97,7 @@ export function chatAsParsed(
   return {
     ...parsed,
     attachments: [...files.stored],
-    automatic: { automatic: false, autoReply: false, reason: null },
+    automatic: { automatic: asksNobody !== null, autoReply: false, reason: asksNobody },
     authenticationTrusted: false,
     listedAuthor: null,
     contentHash: hashOf(chat, vendorId),
@@ -132,6 +134,27 @@ export function chatReadAgain(
       },
     },
   };
+}
+
+/** The customer asks for silence, or takes that back; null of everything else. */
+export function optingOf({
+  message,
+  reaction,
+}: Pick<ChatMessage, 'message' | 'reaction'>): 'out' | 'in' | null {
+  const isSaid = message.direction === 'inbound' && message.kind === 'message' && !reaction;
+  return isSaid ? optOf(message.content) : null;
+}
+
+/** What became of a message, or of a person: written by nobody. */
+export function isNotice({ kind }: Pick<NormalizedMessage, 'kind'>): boolean {
+  return kind !== 'message';
+}
+
+/** Why it joins, but moves nothing: nobody is to answer it. */
+function whyNobodyIsAsked(chat: ChatMessage): string | null {
+  if (chat.reaction) return 'a reaction';
+  if (optingOf(chat) === 'out') return 'an opt-out word';
+  return isNotice(chat.message) ? 'a notice' : null;
 }
 
 /** Rules find a chat's first line where a mail has its subject. */

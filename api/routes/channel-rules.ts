@@ -20,6 +20,7 @@ import {
 import { ruleFacts } from '../../domain/rules/facts.ts';
 import { ChannelRules, Condition } from '../../domain/rules/schema.ts';
 import { TicketPriority } from '../../domain/ticket.ts';
+import { updateMessage } from '../../domain/ticket-updates.ts';
 import { isChat, readChat, type ChatProvider } from '../../providers/chat-provider.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { hasWayOut, NO_WAY_OUT } from '../../providers/way-out.ts';
@@ -124,7 +125,8 @@ export const channelRulesRoutes: readonly AnyRoute[] = [
       const { mail, size } = await mailOf(deps, tenantId, channel, body);
       const { provider, settings } = openChannel(channel, deps.keys);
       const found = findProvider(provider);
-      return resultOf(rules, mail, size, found !== undefined && hasWayOut(found, settings));
+      const silent = !found || !hasWayOut(found, settings) ? NO_WAY_OUT : toldInstead(settings);
+      return resultOf(rules, mail, size, silent, isChat(found));
     },
   }),
 ];
@@ -133,7 +135,8 @@ function resultOf(
   rules: CompiledRules,
   mail: ParsedMail,
   size: number,
-  canAnswer: boolean,
+  silent: string | null,
+  ofChat: boolean,
 ): z.output<typeof RulesTestResult> {
   const facts = ruleFacts(mail, size);
   const verdict = evaluate(rules, facts);
@@ -155,7 +158,7 @@ function resultOf(
       ...rule,
       conditions: conditions.map((condition) => ({ ...condition })),
     })),
-    autoresponder: autoresponse(rules, mail, verdict, canAnswer),
+    autoresponder: autoresponse(rules, mail, verdict, silent, ofChat),
   };
 }
 
@@ -163,21 +166,29 @@ function autoresponse(
   { autoresponder }: CompiledRules,
   mail: ParsedMail,
   verdict: ReturnType<typeof evaluate>,
-  canAnswer: boolean,
+  silent: string | null,
+  ofChat: boolean,
 ): z.output<typeof RulesTestResult>['autoresponder'] {
   const no = (reason: string) => ({ answers: false, to: null, reason });
   if (!autoresponder) return no('The channel has no autoresponder that is enabled.');
-  if (!canAnswer) return no(NO_WAY_OUT);
+  if (silent !== null) return no(silent);
   if (verdict.filtered ?? verdict.lacksKeyword) return no('It would begin no ticket.');
   // As if it came now: a stored mail is old, which is not what is asked.
   const now = new Date(mail.message.timestamp);
-  const reason = whyNoAutoreply({ mail, verdict, isOurs: () => false, now });
+  const reason = whyNoAutoreply({ mail, verdict, isOurs: () => false, now, isChat: ofChat });
   if (reason !== null) return no(reason);
   return {
     answers: true,
     to: autoreplyRecipient({ mail, verdict }),
-    reason: `If it begins a ticket, and its sender was not answered in the last ${autoresponder.hours} hours.`,
+    reason: `If it begins a ticket, and its sender was not answered in the last ${autoresponder.hours} hours${ofChat ? ' and has not asked for silence' : ''}.`,
   };
+}
+
+/** Only a chat's settings say so. */
+function toldInstead(settings: unknown): string | null {
+  return updateMessage(settings, 'ticket.created') === null
+    ? null
+    : 'The settings tell that a request has come in (template_messages), and that goes instead.';
 }
 
 async function mailOf(

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import { newId, type TicketId } from '../../domain/ids.ts';
+import { newId, type TenantId, type TicketId } from '../../domain/ids.ts';
 import { mintMessageId } from '../../domain/mail/message-id.ts';
 import { replySubject } from '../../domain/mail/subject.ts';
 import type { MailAddress } from '../../domain/message.ts';
@@ -41,13 +41,7 @@ export async function queueAutoReplies(
   const byRecipient = new Map(
     answerable.toReversed().map((one) => [recipientHash(one.to.address), one]),
   );
-  const due = await claimRecipients(
-    tx,
-    channel,
-    [...byRecipient.keys()],
-    now,
-    new Date(now.getTime() + autoresponder.hours * HOUR_MS),
-  );
+  const due = await claimRecipients(tx, channel, autoresponder, [...byRecipient.keys()], now);
   const written = due.map((recipient) =>
     write({ ...channel, address }, autoresponder, key, byRecipient.get(recipient)!, now),
   );
@@ -70,14 +64,32 @@ export async function queueAutoReplies(
   return new Set(written.map(({ row }) => row.ticket_id));
 }
 
-/** Of these recipients, those who may be answered now; they may not be again before `until`. */
+interface ChannelPlace {
+  readonly tenantId: TenantId;
+  readonly id: string;
+}
+
+/** Whether this one may be answered now; it may not be again within the autoresponder's span. */
+export async function claimRecipient(
+  tx: Tx,
+  channel: ChannelPlace,
+  autoresponder: Pick<Autoresponder, 'hours'>,
+  address: string,
+  now: Date,
+): Promise<boolean> {
+  const due = await claimRecipients(tx, channel, autoresponder, [recipientHash(address)], now);
+  return due.length > 0;
+}
+
+/** Of these recipients, those who may be answered now. */
 async function claimRecipients(
   tx: Tx,
-  { tenantId, id }: IngestingChannel,
+  { tenantId, id }: ChannelPlace,
+  { hours }: Pick<Autoresponder, 'hours'>,
   recipients: readonly string[],
   now: Date,
-  until: Date,
 ): Promise<string[]> {
+  const until = new Date(now.getTime() + hours * HOUR_MS);
   const { rows } = await sql<{ recipient: string }>`
     with wanted as (
       select decode(value, 'hex') as recipient from jsonb_array_elements_text(${JSON.stringify(recipients)}::jsonb)

@@ -1,12 +1,17 @@
 import type { TicketId } from '../../domain/ids.ts';
+import { updateMessage } from '../../domain/ticket-updates.ts';
 import { isFresh } from '../../domain/loop-guard.ts';
 import { autoreplyRecipient, whyNoAutoreply } from '../../domain/rules/autoresponder.ts';
+import type { Autoresponder } from '../../domain/rules/schema.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import type { Tx } from '../connection.ts';
+import { answerFirst } from '../chat-auto-reply.ts';
+import type { TellingPlace } from '../telling.ts';
 import { tellOfUpdate } from '../ticket-updates.ts';
 import { queueAutoReplies, type Answerable } from './auto-replies.ts';
 import { isAutomatic, type IngestingChannel, type Placed } from './ingest-item.ts';
 import { addressKey } from './known-contacts.ts';
+import { ownAddresses } from './outgoing.ts';
 import { oversizeOf, tellOversize } from './oversize-notice.ts';
 import { THREAD_KEY, type ThreadIndex } from './thread-index.ts';
 import type { TicketRow } from './tickets.ts';
@@ -41,20 +46,12 @@ export async function queueNotices(
 /** On a chat, where its settings say so: that a request has come in, or is open again. */
 async function tellOfUpdates(
   tx: Tx,
-  { telling, ...channel }: IngestingChannel,
+  channel: IngestingChannel,
   { created, placed, index, loops, now }: Stored,
 ): Promise<Set<string>> {
   const told = new Set<string>();
-  if (!telling) return told;
-  const { tenantId, id, provider, name, address = null } = channel;
-  const place = {
-    tx,
-    tenantId,
-    channel: { id, provider, name, address, settings: telling.settings },
-    chat: telling.chat,
-    actor: { type: 'ingestion', id } as const,
-    now,
-  };
+  if (!channel.telling) return told;
+  const place = tellingPlace(tx, channel, channel.telling, now);
   const begun = new Map(created.map((row) => [row.id, row]));
   for (const { item, ticketId, effect } of placed) {
     if (ticketId === null || told.has(ticketId) || isAutomatic(item) || loops.has(ticketId))
@@ -95,15 +92,51 @@ async function tellOfReceipt(
   key: Buffer,
   { created, placed, index, loops, now }: Stored,
 ): Promise<Set<string>> {
-  const { autoresponder, address } = channel;
-  if (!autoresponder) return new Set();
+  const { autoresponder, address, telling, tenantId } = channel;
+  const begun = placed.filter(({ effect }) => effect === 'create');
+  if (!autoresponder || begun.length === 0) return new Set();
   const rows = new Map(created.map((row) => [row.id, row]));
-  const isOurs = (to: string) => index.isOurs(to) || addressKey(to) === addressKey(address ?? '');
-  const answerable = placed.flatMap(({ item, ticketId, effect }): Answerable[] => {
-    const ticket = ticketId === null || effect !== 'create' ? undefined : rows.get(ticketId);
+  // A chat's channels have addresses by their settings alone.
+  const own = new Set(
+    (telling ? await ownAddresses(tx, tenantId) : [address ?? '']).map(addressKey),
+  );
+  const isOurs = (to: string) => index.isOurs(to) || own.has(addressKey(to));
+  const answerable = begun.flatMap(({ item, ticketId }): Answerable[] => {
+    const ticket = rows.get(ticketId!);
     if (!ticket || loops.has(ticketId!) || oversizeOf(item.mail.message)) return [];
-    const reason = whyNoAutoreply({ ...item, isOurs, now });
+    const reason = whyNoAutoreply({ ...item, isOurs, now, isChat: telling !== undefined });
     return reason === null ? [{ item, ticket, to: autoreplyRecipient(item)! }] : [];
   });
-  return queueAutoReplies(tx, channel, autoresponder, key, answerable, now);
+  return telling
+    ? answerChats(tellingPlace(tx, channel, telling, now), autoresponder, answerable)
+    : queueAutoReplies(tx, channel, autoresponder, key, answerable, now);
+}
+
+/** Whom the channel's settings tell that their request has come in, they tell already. */
+async function answerChats(
+  place: TellingPlace,
+  autoresponder: Autoresponder,
+  answerable: readonly Answerable[],
+): Promise<Set<string>> {
+  const answered = new Set<string>();
+  if (updateMessage(place.channel.settings, 'ticket.created')) return answered;
+  for (const { ticket } of answerable)
+    if (await answerFirst(place, ticket, autoresponder)) answered.add(ticket.id);
+  return answered;
+}
+
+function tellingPlace(
+  tx: Tx,
+  { tenantId, id, provider, name, address = null }: IngestingChannel,
+  { chat, settings }: NonNullable<IngestingChannel['telling']>,
+  now: Date,
+): TellingPlace {
+  return {
+    tx,
+    tenantId,
+    channel: { id, provider, name, address, settings },
+    chat,
+    actor: { type: 'ingestion', id },
+    now,
+  };
 }

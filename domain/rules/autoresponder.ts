@@ -16,6 +16,8 @@ export interface AutoreplyFacts {
   readonly verdict: Pick<Verdict, 'spam' | 'requester'>;
   readonly isOurs: (address: string) => boolean;
   readonly now: Date;
+  /** Its sender has a number or a page-scoped id. */
+  readonly isChat: boolean;
 }
 
 /** Whom an automatic answer would go to: whoever asks by a rule, else the sender. */
@@ -27,19 +29,28 @@ export function autoreplyRecipient({
 }
 
 /**
- * Why a mail that begins a ticket gets no automatic answer, in plain words, or null where it may (RFC 3834 §2): never
+ * Why a message that begins a ticket gets no automatic answer, in plain words, or null where it may (RFC 3834 §2): never
  * to machines, lists, reports, spam, ourselves, or mail of long ago. How often one sender is answered is counted by the
  * caller.
  */
-export function whyNoAutoreply({ mail, verdict, isOurs, now }: AutoreplyFacts): string | null {
+export function whyNoAutoreply({
+  mail,
+  verdict,
+  isOurs,
+  now,
+  isChat,
+}: AutoreplyFacts): string | null {
   const { message, automatic, headers } = mail;
   const recipient = autoreplyRecipient({ mail, verdict });
+  if (message.direction !== 'inbound') return 'It was sent by ourselves.';
+  if (automatic.automatic && isChat)
+    return `It is ${automatic.reason ?? 'nothing that is to be answered'}.`;
   if (automatic.automatic)
     return `It was sent by a machine (${automatic.reason ?? 'by its headers'}).`;
   if (message.kind !== 'message') return `It is no person’s message, but: ${message.kind}.`;
   if (isListMail(headers)) return 'It came by a mailing list.';
   if (verdict.spam) return 'A rule marks it as spam.';
-  if (!recipient || !isDeliverable(recipient.address))
+  if (!recipient || !(isChat || isDeliverable(recipient.address)))
     return 'It has no sender that mail can be sent to.';
   if (UNREAD.test(recipient.address)) return `Nobody reads mail to ${recipient.address}.`;
   if (isOurs(recipient.address)) return 'It came from an address of our own.';

@@ -200,7 +200,9 @@ const Template = (most: number) =>
 export const Autoresponder = z
   .strictObject({
     enabled: z.boolean().default(true),
-    subject: Template(300).optional().meta({ description: 'Default: `Re:` and the mail’s own.' }),
+    subject: Template(300).optional().meta({
+      description: 'Default: `Re:` and the mail’s own. A chat has none.',
+    }),
     text: Template(20_000).optional(),
     html: Template(100_000).optional(),
     hours: z
@@ -217,7 +219,7 @@ export const Autoresponder = z
   .meta({
     id: 'Autoresponder',
     description:
-      'Tells whoever begins a ticket that it has come. Placeholders: {{ticket.number}} {{ticket.subject}} {{sender.name}} {{sender.address}} {{channel.name}}.',
+      'Tells whoever begins a ticket that it has come; on a chat in free text. Placeholders: {{ticket.number}} {{ticket.subject}} {{sender.name}} {{sender.address}} {{channel.name}}.',
   });
 export type Autoresponder = z.infer<typeof Autoresponder>;
 

@@ -116,3 +116,24 @@ it('nothing after STOP, and everything again after START', async () => {
   // Only START may have brought news; STOP and what followed it did not.
   expect(texts().slice(before)).not.toContainEqual('Resolved.');
 });
+
+it('the autoresponder answers who begins a request, once, where the channel’s rules have one', async () => {
+  await product.call('PATCH', `/v1/channels/${channel.id}`, {
+    settings: { notifications_enabled: false },
+    rules: { autoresponder: { text: 'Dear {{sender.name}}: {{ticket.subject}}.' } },
+  });
+  const bo = { phone: '+4915187654321', name: 'Bo' };
+  meta.writes(number, bo, { text: 'My kettle leaks' });
+  await eventually(() => expect(texts().at(-1)).toBe('Dear Bo: My kettle leaks.'), WAIT_MS);
+  meta.writes(number, bo, { text: 'And it is hot' });
+  await eventually(async () => expect(await ticket()).toMatchObject({ message_count: 2 }), WAIT_MS);
+  const { data } = await product.call(
+    'GET',
+    `/v1/tickets/${String((await ticket())['id'])}/messages`,
+  );
+  expect((data as { kind: string }[]).map(({ kind }) => kind).toSorted()).toEqual([
+    'auto_reply',
+    'message',
+    'message',
+  ]);
+});

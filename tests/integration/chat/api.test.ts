@@ -2,11 +2,12 @@
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ingestStaged } from '../../../activities/ingestion.ts';
-import { createChannel, loadChannel } from '../../../db/queries/channels.ts';
+import { loadChannel } from '../../../db/queries/channels.ts';
 import { stageSource } from '../../../db/queries/sources.ts';
 import { newId, type ChannelId } from '../../../domain/ids.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { metaCall, WHATSAPP_SETTINGS } from './meta-call.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 let api: TestApi;
 let ada: Client;
@@ -31,20 +32,12 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => graph.listen(0, '127.0.0.1', resolve));
   const address = graph.address();
   if (address === null || typeof address === 'string') throw new Error('no port');
-  await createChannel(api.db, ada.tenantId, {
+  await seedChannel(api.db, ada.tenantId, {
     id: channelId,
     provider: 'whatsapp',
     name: 'WhatsApp',
-    address: null,
-    addresses: { wanted: [], offered: [] },
     settings: { ...WHATSAPP_SETTINGS, base_url: `http://127.0.0.1:${address.port}` },
-    secrets: null,
-    rules: null,
-    ingressTokenHash: null,
-    desiredState: 'running',
     state: 'watching',
-    detail: '',
-    lastError: null,
   });
 });
 afterAll(async () => {
@@ -122,6 +115,19 @@ describe('rules are tried', () => {
       const { status, body } = await tried({ ...given, rules });
       expect([status, body.outcome, body.actions?.tags]).toEqual([200, 'ticket', ['kettle']]);
     }
+  });
+
+  test('and whether the autoresponder would answer it', async () => {
+    const responder = { autoresponder: { text: 'We have it.' } };
+    const outcome = async (text: string) => {
+      const source = metaCall({ id: 'y', type: 'text', text: { body: text } }).toString();
+      return (await tried({ source, rules: responder })).body.autoresponder;
+    };
+    expect(await outcome('My kettle')).toMatchObject({ answers: true });
+    expect(await outcome('STOP')).toMatchObject({
+      answers: false,
+      reason: 'It is an opt-out word.',
+    });
   });
 
   test('not with what is none of the channel’s', async () => {

@@ -108,6 +108,7 @@ export function pigeon(): Pigeon {
   const asked: string[] = [];
   const provider: ChannelProvider<Settings> = {
     manifest: { name: 'pigeon', title: 'Pigeon', settings: Settings, secrets: [], source: read },
+    sender: { send: () => Promise.reject(new Error('nothing goes out here')) },
     chat: {
       windowMs: ({ window_hours: hours }) => hours * HOUR_MS,
       limits: { text: 100, attachments: 1, interactive: [] },
