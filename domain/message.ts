@@ -222,7 +222,7 @@ export const Message = z
         'Of what was sent: why it failed, in the vendor’s words where there are some, or what is conspicuous.',
     }),
     conversation: ConversationState.nullable().optional().meta({
-      description: 'By itself and in GET /v1/messages: of a chat, what may be said now.',
+      description: 'By itself and in lists: of a chat, what may be said now.',
     }),
     attachments: z.array(MessageAttachment),
     metadata: z

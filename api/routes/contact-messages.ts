@@ -10,6 +10,7 @@ import {
 } from '../../domain/conversation-state.ts';
 import { Direction, Message, MessageChannel } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
+import { messagesWithConversation } from '../channels/conversation.ts';
 import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
@@ -62,12 +63,13 @@ export const contactMessageRoutes: readonly AnyRoute[] = [
         { ...filter, contact_id: contactId },
         { after, limit: limit + 1, order },
       );
-      return page(
+      const shown = page(
         rows,
         limit,
         (message) => message,
         ({ timestamp, id }) => [timestamp, id],
       );
+      return { ...shown, data: await messagesWithConversation(deps, tenantId, shown.data) };
     },
   }),
   route({

@@ -6,7 +6,7 @@ import { EventType } from '../../domain/events.ts';
 import { Message } from '../../domain/message.ts';
 import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
 import type { CommandUpdate } from '../../workflows/contracts/ticket.ts';
-import { ticketsWithConversation } from '../channels/conversation.ts';
+import { messagesWithConversation, ticketsWithConversation } from '../channels/conversation.ts';
 import { ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
 import { ProviderName } from '../channels/name.ts';
@@ -170,12 +170,13 @@ export const ticketRoutes: readonly AnyRoute[] = [
         { ticket_id: ticket.id },
         { after: readCursor(query.cursor, Place), limit: query.limit + 1, order: 'asc' },
       );
-      return page(
+      const shown = page(
         rows,
         query.limit,
         (message) => message,
         ({ timestamp, id }) => [timestamp, id],
       );
+      return { ...shown, data: await messagesWithConversation(deps, tenantId, shown.data) };
     },
   }),
   route({

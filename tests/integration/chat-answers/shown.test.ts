@@ -101,6 +101,14 @@ test('lists say the same of each, in one query for a page', async () => {
   expect(tickets.get(ticketId)).toMatchObject({ conversation: open });
   expect(tickets.get(late)).toMatchObject({ conversation: closed });
   expect(tickets.get(byMail)!.conversation).toBeNull();
+  // The lists of one ticket and of one contact say the same.
+  const ofTicket = await shown(`/v1/tickets/${late}/messages`);
+  const ofContact = await shown(`/v1/contacts/${bob}/messages`);
+  for (const list of [ofTicket, ofContact])
+    for (const id of [asked, answered])
+      expect(list.get(id)).toMatchObject({ conversation: closed });
+  expect(ofContact.get(letter)!.conversation).toBeNull();
+  expect((await shown(`/v1/tickets/${byMail}/messages`)).get(letter)!.conversation).toBeNull();
   // By themselves they say the same.
   for (const [id, path] of [
     [asked, 'messages'],
