@@ -244,17 +244,50 @@ describe('the door', () => {
     );
   });
 
-  it('refuses a call of too many items before it reads them', () => {
-    const ones = Array.from({ length: 500_000 }, () => 1) as unknown as object[];
+  it('refuses a call of too many values, wherever they stand, before it reads them', () => {
+    const ones = Array.from({ length: 200_000 }, () => ({})) as object[];
+    const members = Object.fromEntries(ones.map((_, place) => [`k${place}`, 0]));
     const calls = [
       request(ones),
       request([{ id: 'a', changes: ones }]),
-      request([{ id: 'a', changes: [] }, ...Array.from({ length: 5_000 }, () => ({}))]),
+      request([{ id: 'a', changes: [change('11', { contacts: ones })] }]),
+      request([{ id: 'a', changes: [change('11', members)] }]),
     ];
     for (const call of calls)
       expect(() => door.accounts!(call)).toThrow(
         expect.objectContaining({ status: 413, code: 'whatsapp.too_many_items' }),
       );
+  });
+
+  it('takes a full batch of Meta’s, and commas, brackets and quotes in what people write for what they are', async () => {
+    const written = '[{,"\\",'.repeat(400);
+    const updates = Array.from({ length: 1_000 }, (_, n) =>
+      change('11', {
+        contacts: [{ wa_id: '491', profile: { name: 'Ada' } }],
+        messages: [{ ...text(`m${n}`), text: { body: written } }],
+      }),
+    );
+    const { sources } = await receive(request([{ id: 'a', changes: updates }]));
+    expect(sources).toHaveLength(1_000);
+    const read = readMessage(sources[999]!.source, { receivedAt: new Date() });
+    expect(read.message.content).toBe(written);
+  });
+
+  it('does not store what stands beside the messages with each of them where it is large', async () => {
+    const messages = [text('m1'), text('m2')];
+    const large = 'x'.repeat(10_000);
+    const beside = [
+      { metadata: { phone_number_id: '11', display_phone_number: large } },
+      { contacts: [{ wa_id: '491', profile: { name: large } }] },
+      { errors: [{ code: 1, title: large }] },
+    ];
+    for (const more of beside)
+      await expect(
+        receive(request([{ id: 'a', changes: [change('11', { messages, ...more })] }])),
+      ).rejects.toMatchObject({ status: 413, code: 'whatsapp.too_much_beside' });
+    const withoutMessages = change('11', { history: [{ threads: large }] }, 'history');
+    const { sources } = await receive(request([{ id: 'a', changes: [withoutMessages] }]));
+    expect(sources).toEqual([]);
   });
 
   it('answers a handshake with the challenge, and only with the right token', async () => {

@@ -1,5 +1,11 @@
 import { serverWords } from '../connect.ts';
-import type { DeliveryStatus, DoorCapability, DoorReceipt, DoorRequest } from '../contract.ts';
+import {
+  DoorRefusal,
+  type DeliveryStatus,
+  type DoorCapability,
+  type DoorReceipt,
+  type DoorRequest,
+} from '../contract.ts';
 import { contentId } from '../cloud-mail.ts';
 import { graphCall } from '../graph-webhook.ts';
 import { handshakeAnswer, hubKeys, refuseUnlessSigned } from '../hub-webhook.ts';
@@ -70,52 +76,66 @@ function accountsOf(request: DoorRequest): string[] {
 type Source = DoorReceipt['sources'][number];
 type Kind = 'messages' | 'message_echoes' | 'statuses';
 
+/** What a message brings along of its call: some hundred bytes. It is kept with each of them. */
+const MOST_BESIDE = 8 * 1024;
+
 /** Each message as a call of its own, in Meta's form: what is stored is what came, and can be read again alone. */
 function sourcesOf(change: Change, settings: WhatsAppSettings): Source[] {
-  const off = settings.whatsapp_enabled ? {} : { turnedAway: IS_OFF };
-  const messages = (['messages', 'message_echoes'] as const).flatMap((kind) =>
-    change.value[kind].map((one): Source => {
-      const message = Message.safeParse(one);
-      if (!message.success) return { ...unreadable(change, kind, one), ...off };
-      const source = alone(change, kind, one, contactsOf(change, message.data));
-      return { source, providerMessageId: message.data.id, ...off };
-    }),
-  );
+  const { messages, message_echoes: echoes } = change.value;
   const reports = reportsOf(change).filter((one) => !Status.safeParse(one).success);
+  if (messages.length + echoes.length + reports.length === 0) return [];
+  const alone = apart(change);
+  const messageOf = (kind: Kind, one: unknown): Source => {
+    const message = Message.safeParse(one);
+    if (!message.success) return unreadable(alone(kind, one, []));
+    const source = alone(kind, one, contactsOf(change, message.data));
+    return { source, providerMessageId: message.data.id };
+  };
+  const off = settings.whatsapp_enabled ? {} : { turnedAway: IS_OFF };
   return [
-    ...messages,
-    ...reports.map((one) => ({ ...unreadable(change, 'statuses', one), ...off })),
-  ];
+    ...messages.map((one) => messageOf('messages', one)),
+    ...echoes.map((one) => messageOf('message_echoes', one)),
+    ...reports.map((one) => unreadable(alone('statuses', one, []))),
+  ].map((source) => ({ ...source, ...off }));
 }
 
 /** Kept under its content, since its own name can't be read. */
-function unreadable(change: Change, kind: Kind, one: unknown): Source {
-  const source = alone(change, kind, one, []);
+function unreadable(source: Buffer): Source {
   return { source, providerMessageId: contentId(source), unreadable: true };
 }
 
-function alone(
-  { accountId, field, raw }: Change,
-  kind: Kind,
-  one: unknown,
-  contacts: readonly unknown[],
-): Buffer {
-  const value = {
-    ...without(raw, ['messages', 'message_echoes', 'statuses', 'contacts']),
-    ...(contacts.length > 0 && { contacts }),
-    [kind]: [one],
+/** Takes single messages out of a change. @throws DoorRefusal 413 where each would bring too much along */
+function apart({ accountId: id, field, raw }: Change) {
+  const frame = without(raw, ['messages', 'message_echoes', 'statuses', 'contacts']);
+  withinBounds({ id, field, frame });
+  return (kind: Kind, one: unknown, contacts: readonly unknown[]): Buffer => {
+    const value = {
+      ...frame,
+      ...(contacts.length > 0 && { contacts: withinBounds(contacts) }),
+      [kind]: [one],
+    };
+    const entry = [{ id, changes: [{ field, value }] }];
+    return Buffer.from(JSON.stringify({ object: OBJECT, entry }));
   };
-  const entry = [{ id: accountId, changes: [{ field, value }] }];
-  return Buffer.from(JSON.stringify({ object: OBJECT, entry }));
 }
 
-/** Those of a call's people whom this message concerns, as they came; the only one, whoever it is. */
+/** An app signs what it likes: the call itself is bounded, and is not to be stored many times over. */
+function withinBounds<T extends object>(beside: T): T {
+  if (JSON.stringify(beside).length <= MOST_BESIDE) return beside;
+  throw new DoorRefusal(
+    413,
+    'whatsapp.too_much_beside',
+    'What stands beside the messages is too large.',
+  );
+}
+
+/** The one of a call's people whom this message concerns, as it came; the only one, whoever it is. */
 function contactsOf({ value, raw }: Change, message: Message): unknown[] {
   const came = raw['contacts'];
   const all: unknown[] = Array.isArray(came) ? came : came == null ? [] : [came];
-  return all.length === 1
-    ? all
-    : all.filter((_, index) => concerns(value.contacts[index]!, message));
+  if (all.length === 1) return all;
+  const place = value.contacts.findIndex((contact) => concerns(contact, message));
+  return place === -1 ? [] : [all[place]];
 }
 
 function without(raw: Change['raw'], keys: readonly string[]): Record<string, unknown> {
