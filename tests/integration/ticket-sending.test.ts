@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
 import type { Deps } from '../../activities/deps.ts';
-import { createSendingActivities } from '../../activities/sending.ts';
 import { createTicketActivities } from '../../activities/tickets.ts';
 import { loadConfig } from '../../config/config.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
-import { insertCommand } from '../../db/queries/commands.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { newId } from '../../domain/ids.ts';
 import type { ChannelProvider, OutgoingMessage, SendReceipt } from '../../providers/contract.ts';
@@ -16,7 +12,8 @@ import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import { messagesFailed } from '../../telemetry/metrics.ts';
 import { testDatabase } from '../harness/index.ts';
-import { ACTOR, openTicket, seedTenant, type Seed } from '../workflow/ticket-seed.ts';
+import { openTicket, seedTenant, type Seed } from '../workflow/ticket-seed.ts';
+import { ticketSteps, type TicketSteps } from '../workflow/ticket-steps.ts';
 
 /** An outside that takes mail and fails on demand; `sentFolder` null has none to ask. */
 class Outside {
@@ -58,6 +55,7 @@ describe('an answer is sent once', () => {
   let db: Db;
   let deps: Deps;
   let seed: Seed;
+  let steps: TicketSteps;
   let ticketId: string;
   let outside: Outside;
   const keys = KeyRing.parse(KeyRing.generate());
@@ -78,6 +76,7 @@ describe('an answer is sent once', () => {
       },
     };
     seed = await seedTenant(db);
+    steps = ticketSteps(deps, seed.tenantId, options);
   });
   afterAll(() => db.destroy());
   beforeEach(async () => {
@@ -88,40 +87,13 @@ describe('an answer is sent once', () => {
   const options = () => ({ findProvider: () => outside.provider });
   const inDb = <T>(work: Parameters<typeof inTenant<T>>[2]) => inTenant(db, seed.tenantId, work);
 
-  async function applyReply(commandId = newId('command'), payload: object = { text: 'Hello.' }) {
-    await inDb((tx) =>
-      insertCommand(tx, seed.tenantId, {
-        id: commandId,
-        ticketId,
-        kind: 'reply',
-        actor: ACTOR,
-        payload: { ...payload },
-      }),
-    );
-    const { outcome } = await createTicketActivities(deps, options()).applyCommand({
-      tenantId: seed.tenantId,
-      ticketId,
-      commandId,
-      now: new Date().toISOString(),
-    });
-    return outcome;
-  }
-
-  async function queued(): Promise<string> {
-    const outcome = await applyReply();
-    if (!outcome.ok) throw new Error(outcome.detail);
-    return outcome.messageId!;
-  }
-
+  const applyReply = async (
+    commandId = newId('command'),
+    payload: Record<string, unknown> = { text: 'Hello.' },
+  ) => (await steps.apply(ticketId, 'reply', payload, commandId)).outcome;
+  const queued = () => steps.queue(ticketId, { text: 'Hello.' });
   const attempt = (messageId: string, heartbeatDetails?: unknown) =>
-    new MockActivityEnvironment({ heartbeatDetails }, { logger: new DefaultLogger('ERROR') }).run(
-      () =>
-        createSendingActivities(deps, options()).sendMessage({
-          tenantId: seed.tenantId,
-          ticketId,
-          messageId,
-        }),
-    );
+    steps.send(ticketId, messageId, heartbeatDetails);
   const message = (id: string) =>
     inDb((tx) =>
       tx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),

@@ -1,21 +1,18 @@
 import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import type { Counter } from 'prom-client';
 import { createDrainActivities } from '../../../activities/drain.ts';
-import { createSendingActivities } from '../../../activities/sending.ts';
 import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { insertCommand } from '../../../db/queries/commands.ts';
 import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
-import { newId, type MessageId, type TicketId } from '../../../domain/ids.ts';
+import type { MessageId, TicketId } from '../../../domain/ids.ts';
 import type { DeliveryStatus } from '../../../providers/contract.ts';
 import {
   messagesFailed,
   messagesRefused,
   messagesUnconfirmed,
 } from '../../../telemetry/metrics.ts';
-import { ACTOR } from '../../workflow/ticket-seed.ts';
+import { ticketSteps, type TicketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
 
@@ -29,6 +26,7 @@ const TAGS = { HUMAN_AGENT: 7 * 24 * HOUR };
 describe('an answer on a chat', () => {
   let api: TestApi;
   let seed: ChatSeed;
+  let steps: TicketSteps;
   let outside: ChatOutside;
   let ticketId: TicketId;
   let asked: MessageId;
@@ -39,6 +37,7 @@ describe('an answer on a chat', () => {
   beforeAll(async () => {
     api = await startTestApi();
     seed = await seedChat(api.db, 'answers');
+    steps = ticketSteps(api.deps, seed.tenantId, options);
   });
   afterAll(() => api.close());
   beforeEach(async () => {
@@ -56,40 +55,10 @@ describe('an answer on a chat', () => {
     return { findProvider: () => provider, receiptWithinMs };
   };
 
-  async function reply(payload: Record<string, unknown>) {
-    const commandId = newId('command');
-    await inDb((tx) =>
-      insertCommand(tx, seed.tenantId, {
-        id: commandId,
-        ticketId,
-        kind: 'reply',
-        actor: ACTOR,
-        payload,
-      }),
-    );
-    const { outcome } = await createTicketActivities(api.deps, options()).applyCommand({
-      tenantId: seed.tenantId,
-      ticketId,
-      commandId,
-      now: new Date().toISOString(),
-    });
-    return outcome;
-  }
-
-  async function queued(payload: Record<string, unknown>): Promise<string> {
-    const outcome = await reply(payload);
-    if (!outcome.ok) throw new Error(outcome.detail);
-    return outcome.messageId!;
-  }
-
-  const send = (messageId: string) =>
-    new MockActivityEnvironment().run(() =>
-      createSendingActivities(api.deps, options()).sendMessage({
-        tenantId: seed.tenantId,
-        ticketId,
-        messageId,
-      }),
-    );
+  const reply = async (payload: Record<string, unknown>) =>
+    (await steps.apply(ticketId, 'reply', payload)).outcome;
+  const queued = (payload: Record<string, unknown>) => steps.queue(ticketId, payload);
+  const send = (messageId: string) => steps.send(ticketId, messageId);
   const stored = (id: string) =>
     inDb((tx) =>
       tx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),

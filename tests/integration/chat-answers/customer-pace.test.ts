@@ -1,13 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { createSendingActivities } from '../../../activities/sending.ts';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { insertCommand } from '../../../db/queries/commands.ts';
 import { customerTurn } from '../../../db/queries/customer-turns.ts';
-import { newId } from '../../../domain/ids.ts';
 import type { ChannelProvider, SendingPace } from '../../../providers/contract.ts';
-import { ACTOR } from '../../workflow/ticket-seed.ts';
+import { ticketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, CUSTOMER, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
 
@@ -33,25 +28,10 @@ function provider(perCustomer: SendingPace['perCustomer']): ChannelProvider {
 test('what a vendor would refuse as too much for one customer waits, and says so', async () => {
   const { ticketId } = await openChat(api.db, seed);
   const { tenantId, channelId } = seed;
-  const options = { findProvider: () => provider({ everyMs: 3000, burst: 2 }) };
-  const queued = async (text: string) => {
-    const id = newId('command');
-    await inDb((tx) =>
-      insertCommand(tx, tenantId, { id, ticketId, kind: 'reply', actor: ACTOR, payload: { text } }),
-    );
-    const { outcome } = await createTicketActivities(api.deps, options).applyCommand({
-      tenantId,
-      ticketId,
-      commandId: id,
-      now: new Date().toISOString(),
-    });
-    if (!outcome.ok) throw new Error(outcome.detail);
-    return outcome.messageId!;
-  };
-  const send = (messageId: string) =>
-    new MockActivityEnvironment().run(() =>
-      createSendingActivities(api.deps, options).sendMessage({ tenantId, ticketId, messageId }),
-    );
+  const findProvider = () => provider({ everyMs: 3000, burst: 2 });
+  const steps = ticketSteps(api.deps, tenantId, () => ({ findProvider }));
+  const queued = (text: string) => steps.queue(ticketId, { text });
+  const send = (messageId: string) => steps.send(ticketId, messageId);
   const [one, two, three] = [await queued('1'), await queued('2'), await queued('3')];
   expect([await send(one), await send(two)]).toEqual([{ status: 'sent' }, { status: 'sent' }]);
   const failure = await send(three).then(

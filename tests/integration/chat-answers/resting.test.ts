@@ -1,14 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger } from '@temporalio/worker';
-import { createSendingActivities } from '../../../activities/sending.ts';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { insertCommand } from '../../../db/queries/commands.ts';
 import type { DesiredState } from '../../../db/queries/channels.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
-import { newId, type TicketId } from '../../../domain/ids.ts';
-import { ACTOR } from '../../workflow/ticket-seed.ts';
+import type { TicketId } from '../../../domain/ids.ts';
+import { ticketSteps, type TicketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
 
@@ -17,12 +12,14 @@ const SOON_MS = 1234;
 describe('an answer by a channel that can’t send just now', () => {
   let api: TestApi;
   let seed: ChatSeed;
+  let steps: TicketSteps;
   let outside: ChatOutside;
   let ticketId: TicketId;
 
   beforeAll(async () => {
     api = await startTestApi();
     seed = await seedChat(api.db, 'resting');
+    steps = ticketSteps(api.deps, seed.tenantId, options);
   });
   afterAll(() => api.close());
   beforeEach(async () => {
@@ -49,34 +46,10 @@ describe('an answer by a channel that can’t send just now', () => {
     const provider = outside.provider();
     return { findProvider: () => provider, heldAgainMs: SOON_MS };
   };
-  async function reply() {
-    const commandId = newId('command');
-    const payload = { text: 'On its way.' };
-    await inDb(
-      (tx) =>
-      insertCommand(tx, seed.tenantId, { id: commandId, ticketId, kind: 'reply', actor: ACTOR, payload }), // prettier-ignore
-    );
-    const { outcome } = await createTicketActivities(api.deps, options()).applyCommand({
-      tenantId: seed.tenantId,
-      ticketId,
-      commandId,
-      now: new Date().toISOString(),
-    });
-    return outcome;
-  }
-  async function queued(): Promise<string> {
-    const outcome = await reply();
-    if (!outcome.ok) throw new Error(outcome.detail);
-    return outcome.messageId!;
-  }
-  const send = (messageId: string) =>
-    new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(() =>
-      createSendingActivities(api.deps, options()).sendMessage({
-        tenantId: seed.tenantId,
-        ticketId,
-        messageId,
-      }),
-    );
+  const ANSWER = { text: 'On its way.' };
+  const reply = async () => (await steps.apply(ticketId, 'reply', ANSWER)).outcome;
+  const queued = () => steps.queue(ticketId, ANSWER);
+  const send = (messageId: string) => steps.send(ticketId, messageId);
   const stored = (id: string) =>
     inDb((tx) =>
       tx

@@ -1,23 +1,23 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { insertCommand } from '../../../db/queries/commands.ts';
 import { newId } from '../../../domain/ids.ts';
 import { customersUntold } from '../../../telemetry/metrics.ts';
 import type { CommandUpdate } from '../../../workflows/contracts/ticket.ts';
-import { ACTOR } from '../../workflow/ticket-seed.ts';
+import { ticketSteps, type TicketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
 
 describe('what a customer is told of a ticket', () => {
   let api: TestApi;
   let seed: ChatSeed;
+  let steps: TicketSteps;
   let ticketId: string;
   const provider = new ChatOutside().provider();
 
   beforeAll(async () => {
     api = await startTestApi();
     seed = await seedChat(api.db, 'updates');
+    steps = ticketSteps(api.deps, seed.tenantId, () => ({ findProvider: () => provider }));
   });
   afterAll(() => api.close());
   beforeEach(async () => {
@@ -34,21 +34,8 @@ describe('what a customer is told of a ticket', () => {
         .where('id', '=', seed.channelId)
         .execute(),
     );
-  async function change(kind: CommandUpdate, payload: Record<string, unknown>) {
-    const commandId = newId('command');
-    await inDb((tx) =>
-      insertCommand(tx, seed.tenantId, { id: commandId, ticketId, kind, actor: ACTOR, payload }),
-    );
-    const { snapshot } = await createTicketActivities(api.deps, {
-      findProvider: () => provider,
-    }).applyCommand({
-      tenantId: seed.tenantId,
-      ticketId,
-      commandId,
-      now: new Date().toISOString(),
-    });
-    return snapshot!;
-  }
+  const change = async (kind: CommandUpdate, payload: Record<string, unknown>) =>
+    (await steps.apply(ticketId, kind, payload)).snapshot!;
   const told = async () =>
     (
       await inDb((tx) =>

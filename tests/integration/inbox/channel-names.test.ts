@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import type { ChannelId, ContactId, TicketId } from '../../../domain/ids.ts';
-import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
+import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { request, startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, HOUR } from '../chat-answers/chat-seed.ts';
 import { minute, scene, type Scene } from './scene.ts';
@@ -16,20 +15,10 @@ let customer: ContactId;
 let ticketId: TicketId;
 let message: string;
 
-const relay: Relay = {
-  flush: (_work: PendingWork) => Promise.resolve(),
-  workflowUrl: (id) => id,
-  command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
-    const now = new Date().toISOString();
-    const findProvider = () => new ChatOutside().provider();
-    const activities = createTicketActivities(api.deps, { findProvider });
-    const input = { tenantId, ticketId: ticket, commandId, now };
-    return (await activities.applyCommand(input)).outcome;
-  },
-};
+const findProvider = () => new ChatOutside().provider();
 
 beforeAll(async () => {
-  api = await startTestApi({}, { relay });
+  api = await startTestApi({}, { relay: applyingRelay(() => api.deps, { findProvider }) });
   client = await api.client('names');
   rows = scene(api.db, client.tenantId);
   page = await rows.channel('messenger', 'page');

@@ -1,21 +1,17 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { z } from 'zod';
 import type { Deps } from '../../../activities/deps.ts';
 import { ingestStaged } from '../../../activities/ingestion.ts';
-import { createSendingActivities } from '../../../activities/sending.ts';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { loadChannel, type LoadedChannel } from '../../../db/queries/channels.ts';
-import { insertCommand } from '../../../db/queries/commands.ts';
 import { listEvents } from '../../../db/queries/events.ts';
 import { showMessage } from '../../../db/queries/messages.ts';
 import { stageReceipts } from '../../../db/queries/sources.ts';
-import { newId } from '../../../domain/ids.ts';
 import { Message } from '../../../domain/message.ts';
 import { Ticket } from '../../../domain/ticket.ts';
 import { findProvider } from '../../../providers/registry.ts';
-import { ACTOR, keepingSender } from '../../workflow/ticket-seed.ts';
+import { keepingSender } from '../../workflow/ticket-seed.ts';
+import { ticketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
 import { ChatOutside } from '../chat-answers/chat-seed.ts';
 import { chatWorld, type ChatWorld } from '../chat/world.ts';
@@ -32,8 +28,6 @@ let mail: LoadedChannel;
 
 const mailSender = keepingSender();
 const chatOutside = new ChatOutside();
-const outside = (name: string) =>
-  name === 'pigeon' ? chatOutside.provider() : mailSender.provider;
 
 beforeAll(async () => {
   api = await startTestApi();
@@ -64,27 +58,10 @@ async function mailArrives(): Promise<void> {
 }
 
 /** Answers a ticket, and sends the answer. */
-async function answer(ticketId: string): Promise<void> {
-  const { tenantId } = world;
-  const commandId = newId('command');
-  const command = { id: commandId, ticketId, kind: 'reply', actor: ACTOR } as const;
-  await inTenant(api.db, tenantId, (tx) =>
-    insertCommand(tx, tenantId, { ...command, payload: { text: 'On its way.' } }),
-  );
-  const { outcome } = await createTicketActivities(deps, { findProvider: outside }).applyCommand({
-    tenantId,
-    ticketId,
-    commandId,
-    now: new Date().toISOString(),
-  });
-  if (!outcome.ok) throw new Error(outcome.detail);
-  const messageId = outcome.messageId!;
-  const chat = (await world.rows('messages')).find(({ id }) => id === messageId)!;
-  const name = chat.channel_id === mail.facts.id ? 'smtp' : 'pigeon';
-  const sending = createSendingActivities(deps, { findProvider: () => outside(name) });
-  await new MockActivityEnvironment().run(() =>
-    sending.sendMessage({ tenantId, ticketId, messageId }),
-  );
+async function answer(ticketId: string, name: string): Promise<void> {
+  const findProvider = () => (name === 'pigeon' ? chatOutside.provider() : mailSender.provider);
+  const steps = ticketSteps(deps, world.tenantId, () => ({ findProvider }));
+  await steps.send(ticketId, await steps.queue(ticketId, { text: 'On its way.' }));
 }
 
 it('what came and what went is told of alike, by mail, by chat, and beside us', async () => {
@@ -92,7 +69,7 @@ it('what came and what went is told of alike, by mail, by chat, and beside us', 
   await world.receive({ id: 'mid.1', who: NUMBER, name: 'Ada', text: 'Hi', at: new Date() });
   const tickets = await world.rows('tickets');
   expect(tickets).toHaveLength(2);
-  for (const { id } of tickets) await answer(id);
+  for (const { id, channel } of tickets) await answer(id, channel);
   await world.receive({ id: 'mid.2', who: NUMBER, text: 'By hand', at: new Date(), echo: true });
 
   const { data: events } = await listEvents(api.db, world.tenantId, {

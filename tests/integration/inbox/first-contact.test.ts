@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { storeTemplates } from '../../../db/queries/message-templates.ts';
 import type { ChannelId, TicketId } from '../../../domain/ids.ts';
-import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
+import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { TEMPLATES } from '../chat-answers/chat-seed.ts';
 import { scene } from './scene.ts';
@@ -17,17 +16,8 @@ let client: Client;
 let ticketId: TicketId;
 let channels: Record<string, ChannelId>;
 
-const relay: Relay = {
-  flush: (_work: PendingWork) => Promise.resolve(),
-  workflowUrl: (id) => id,
-  command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
-    const input = { tenantId, ticketId: ticket, commandId, now: new Date().toISOString() };
-    return (await createTicketActivities(api.deps).applyCommand(input)).outcome;
-  },
-};
-
 beforeAll(async () => {
-  api = await startTestApi({}, { relay });
+  api = await startTestApi({}, { relay: applyingRelay(() => api.deps) });
   client = await api.client('first-contact');
   const rows = scene(api.db, client.tenantId);
   const mail = await rows.channel('smtp', 'mail');

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { newId, type ChannelId, type ContactId, type TicketId } from '../../../domain/ids.ts';
-import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
+import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { HOUR } from '../chat-answers/chat-seed.ts';
 import { minute, scene, type Scene } from './scene.ts';
@@ -19,17 +18,8 @@ let chat: ChannelId;
 let customer: ContactId;
 let ticketId: TicketId;
 
-const relay: Relay = {
-  flush: (_work: PendingWork) => Promise.resolve(),
-  workflowUrl: (id) => id,
-  command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
-    const input = { tenantId, ticketId: ticket, commandId, now: new Date().toISOString() };
-    return (await createTicketActivities(api.deps).applyCommand(input)).outcome;
-  },
-};
-
 beforeAll(async () => {
-  api = await startTestApi({}, { relay });
+  api = await startTestApi({}, { relay: applyingRelay(() => api.deps) });
 });
 afterAll(() => api.close());
 

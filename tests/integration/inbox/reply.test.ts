@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { createTicketActivities } from '../../../activities/tickets.ts';
 import { newId, type ChannelId, type ContactId, type TicketId } from '../../../domain/ids.ts';
-import type { PendingWork, Relay } from '../../../workflows/contracts/relay.ts';
 import { keepingSender } from '../../workflow/ticket-seed.ts';
+import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { ChatOutside, HOUR, TEMPLATES } from '../chat-answers/chat-seed.ts';
 import { storeTemplates } from '../../../db/queries/message-templates.ts';
@@ -26,24 +25,12 @@ let byChat: string;
 const mailOutside = keepingSender();
 const chatOutside = new ChatOutside();
 
-/** Has commands applied at once, by the activity that the ticket's workflow runs them with. */
-const relay: Relay = {
-  flush: (_work: PendingWork) => Promise.resolve(),
-  workflowUrl: (id) => id,
-  command: async ({ tenantId, ticketId: ticket }, _kind, commandId) => {
-    const now = new Date().toISOString();
-    const activities = createTicketActivities(api.deps, {
-      findProvider: (name) =>
-        name === 'mime'
-          ? findProvider(name)
-          : name === 'whatsapp'
-            ? chatOutside.provider()
-            : mailOutside.provider,
-    });
-    const input = { tenantId, ticketId: ticket, commandId, now };
-    return (await activities.applyCommand(input)).outcome;
+const relay = applyingRelay(() => api.deps, {
+  findProvider(name) {
+    if (name === 'mime') return findProvider(name);
+    return name === 'whatsapp' ? chatOutside.provider() : mailOutside.provider;
   },
-};
+});
 
 beforeAll(async () => {
   api = await startTestApi({}, { relay });

@@ -1,8 +1,7 @@
 // oxlint-disable unicorn/no-thenable -- a rule's `then` is an object, and awaits nothing
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ingestStaged } from '../../../activities/ingestion.ts';
-import { createTicketActivities } from '../../../activities/tickets.ts';
-import { createChannel, loadChannel } from '../../../db/queries/channels.ts';
+import { loadChannel } from '../../../db/queries/channels.ts';
 import { stageSource } from '../../../db/queries/sources.ts';
 import { newId, type ChannelId } from '../../../domain/ids.ts';
 import {
@@ -11,10 +10,12 @@ import {
   type Relay,
 } from '../../../workflows/contracts/relay.ts';
 import { keepingSender } from '../../workflow/ticket-seed.ts';
+import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { metaCall, WHATSAPP_SETTINGS } from '../chat/meta-call.ts';
 import { ChatOutside, HOUR } from '../chat-answers/chat-seed.ts';
 import { minute, scene, type Scene } from './scene.ts';
+import { seedChannel } from '../../workflow/channel-seed.ts';
 
 // Of what was kept without a ticket. What comes in is ingested by the product itself.
 
@@ -31,20 +32,19 @@ const flushed: PendingWork[] = [];
 const mailOutside = keepingSender();
 const chatOutside = new ChatOutside();
 
+const applying = applyingRelay(() => api.deps, {
+  findProvider: (name) => (name === 'whatsapp' ? chatOutside.provider() : mailOutside.provider),
+});
 const relay: Relay = {
+  ...applying,
   flush: (work: PendingWork) => {
     flushed.push(work);
     return Promise.resolve();
   },
-  workflowUrl: (id) => id,
-  command: async ({ tenantId, ticketId }, _kind, commandId) => {
+  command: async (...asked) => {
     const when = lost.shift();
     if (when === 'before') throw new TemporalUnavailable('Temporal does not answer.');
-    const now = new Date().toISOString();
-    const activities = createTicketActivities(api.deps, {
-      findProvider: (name) => (name === 'whatsapp' ? chatOutside.provider() : mailOutside.provider),
-    });
-    const { outcome } = await activities.applyCommand({ tenantId, ticketId, commandId, now });
+    const outcome = await applying.command(...asked);
     if (when === 'after') throw new TemporalUnavailable('Temporal does not answer.');
     return outcome;
   },
@@ -71,22 +71,8 @@ async function channel(
   address: string | null = null,
   rules: object | null = null,
 ): Promise<ChannelId> {
-  const id = newId('channel');
-  await createChannel(api.db, client.tenantId, {
-    id,
-    provider,
-    name: provider,
-    address,
-    addresses: { wanted: [], offered: [] },
-    settings,
-    secrets: null,
-    rules,
-    ingressTokenHash: null,
-    desiredState: 'running',
-    state: 'watching',
-    detail: '',
-    lastError: null,
-  });
+  const shown = { provider, address, settings, rules, state: 'watching' };
+  const { id } = await seedChannel(api.db, client.tenantId, shown);
   return id;
 }
 
