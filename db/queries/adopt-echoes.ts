@@ -2,10 +2,12 @@ import { sql } from 'kysely';
 import type { ChatIndex } from './chat-index.ts';
 import type { IngestContext } from './ingest-context.ts';
 import type { Placed } from './ingest-item.ts';
+import { attachLoose } from './loose-messages.ts';
 import { changeTickets, type TicketChange } from './ticket-changes.ts';
 import { lockTickets, mustWake, wakeOf } from './tickets.ts';
 
 interface Adopted {
+  readonly id: string;
   readonly ticket_id: string;
   readonly content: string;
   readonly kind: string;
@@ -30,24 +32,25 @@ export async function adoptEchoes(
     since: item.mail.message.timestamp,
   }));
   const { rows: adopted } = await sql<Adopted>`
-    update messages m set ticket_id = d.ticket_id
-      from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as d(address text, ticket_id text, since timestamptz)
+    select m.id, d.ticket_id, m.body->>'content' as content, m.kind, d.address, m.timestamp
+      from messages m
+      join jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as d(address text, ticket_id text, since timestamptz)
+        -- as the index of messages without a ticket has it
+        on lower(case m.direction when 'inbound' then m.body->>'from' else m.body#>>'{to,0,address}' end) = lower(d.address)
      where m.tenant_id = ${channel.tenantId} and m.ticket_id is null
-       -- as the index of messages without a ticket has it
-       and lower(case m.direction when 'inbound' then m.body->>'from' else m.body#>>'{to,0,address}' end) = lower(d.address)
        and m.channel_id = ${channel.id} and m.direction = 'outbound' and m.timestamp >= d.since
-    returning m.ticket_id, m.body->>'content' as content, m.kind, d.address, m.timestamp`.execute(
-    tx,
-  );
+     order by m.timestamp, m.id
+       for update of m`.execute(tx);
   if (adopted.length === 0) return;
   const byTicket = Map.groupBy(adopted, (row) => row.ticket_id);
   const tickets = await lockTickets(tx, [...byTicket.keys()]);
-  const changes = [...byTicket].map(([ticketId, group]): TicketChange => {
+  const changes: TicketChange[] = [];
+  for (const [ticketId, group] of byTicket) {
     const answers = group.some(({ kind, address, timestamp }) => {
       const last = chats.lastInbound(address);
       return kind === 'message' && (last === null || timestamp >= last);
     });
-    return {
+    changes.push({
       ticket: tickets.get(ticketId)!,
       said: {
         by: answers ? 'agent' : 'nobody',
@@ -55,8 +58,10 @@ export async function adoptEchoes(
         text: group.map(({ content }) => content).join('\n'),
       },
       action: 'message.sent',
-    };
-  });
+      // That they were sent was told when they came.
+      events: await attachLoose(tx, ticketId, group),
+    });
+  }
   const actor = { type: 'ingestion', id: channel.id } as const;
   const reason = 'sent beside us';
   const rows = await changeTickets({ tx, pending, rules, actor, reason, now }, changes);

@@ -1,6 +1,8 @@
 import { sql } from 'kysely';
 import type { Tx } from '../connection.ts';
-import { MESSAGE_COLUMNS, type MessageRow } from './messages.ts';
+import { withoutBulk } from './ingest-item.ts';
+import { MESSAGE_COLUMNS, presentMessages, type MessageRow } from './messages.ts';
+import type { TicketEvent } from './ticket-changes.ts';
 
 /** So many of a conversation's messages without a ticket go to the one that is made of it: the latest. */
 const MOST = 200;
@@ -41,12 +43,12 @@ async function latestLoose(
   return rows.map(({ id }) => id);
 }
 
-/** Puts them on a ticket; why they had none is no longer told. Returns them as they are now, in the order given. */
+/** Puts them on a ticket; why they had none is no longer told. Returns the events that tell of it, in the order given. */
 export async function attachLoose(
   tx: Tx,
   ticketId: string,
-  loose: readonly MessageRow[],
-): Promise<MessageRow[]> {
+  loose: readonly Pick<MessageRow, 'id'>[],
+): Promise<TicketEvent[]> {
   const ids = loose.map(({ id }) => id);
   const rows = await tx
     .updateTable('messages')
@@ -58,5 +60,12 @@ export async function attachLoose(
     .returning(MESSAGE_COLUMNS)
     .execute();
   const byId = new Map(rows.map((row) => [row.id, row]));
-  return ids.map((id) => byId.get(id)!);
+  const shown = await presentMessages(
+    tx,
+    ids.map((id) => byId.get(id)!),
+  );
+  return shown.map((message) => ({
+    type: 'message.updated',
+    data: { message: withoutBulk(message) },
+  }));
 }

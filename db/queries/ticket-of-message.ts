@@ -8,16 +8,15 @@ import { inTenant, type Db, type Tx } from '../connection.ts';
 import type { Actor } from '../schema.ts';
 import { talkOn } from './chat-outgoing.ts';
 import { conversationsAt, type Conversation } from './conversations.ts';
-import { withoutBulk } from './ingest-item.ts';
 import { lockIngestion } from './ingestion-lock.ts';
 import { addressKey, findOrAddContacts, UNKNOWN_SENDER } from './known-contacts.ts';
 import { attachLoose, lockLoose } from './loose-messages.ts';
-import { findMessage, presentMessages, type MessageRow } from './messages.ts';
+import { findMessage, type MessageRow } from './messages.ts';
 import { Pending } from './outbox.ts';
 import type { Routing } from './routing.ts';
 import { assignableTargets, ticketByRules } from './rule-targets.ts';
 import { ThreadIndex } from './thread-index.ts';
-import { announceTickets, changeTicket, type TicketEvent } from './ticket-changes.ts';
+import { announceTickets, changeTicket } from './ticket-changes.ts';
 import { loadTicketRules } from './ticket-rules.ts';
 import { receivedText } from './ticket-search.ts';
 import { createTickets, startOf, type NewTicket, type TicketRow } from './tickets.ts';
@@ -138,7 +137,10 @@ async function begin(
     ...(isAnswered(loose) ? { awaiting: null } : {}),
   };
   const [ticket] = await createTickets(tx, tenantId, rules, [wanted], actor, now);
-  const events = [{ type: 'ticket.created' as const }, ...(await attached(tx, ticket!, loose))];
+  const events = [
+    { type: 'ticket.created' as const },
+    ...(await attachLoose(tx, ticket!.id, loose)),
+  ];
   await announceTickets(tx, pending, [{ ticket: ticket!, events }]);
   await pending.startTickets(tx, [startOf(ticket!)]);
   return ticket!;
@@ -152,7 +154,7 @@ async function join(
   loose: readonly MessageRow[],
   now: Date,
 ): Promise<TicketRow> {
-  const events = await attached(tx, ticket, loose);
+  const events = await attachLoose(tx, ticket.id, loose);
   const text = loose.map(textOf).join('\n');
   return changeTicket(
     { tx, pending, rules, actor, reason: 'they had no ticket', now },
@@ -163,19 +165,6 @@ async function join(
       events,
     },
   );
-}
-
-async function attached(
-  tx: Tx,
-  ticket: TicketRow,
-  loose: readonly MessageRow[],
-): Promise<TicketEvent[]> {
-  const rows = await attachLoose(tx, ticket.id, loose);
-  const shown = await presentMessages(tx, rows);
-  return shown.map((message) => ({
-    type: 'message.updated',
-    data: { message: withoutBulk(message) },
-  }));
 }
 
 /** Whoever asks by a rule, else whom it was talked with. */

@@ -131,6 +131,19 @@ describe('what was sent beside us', () => {
       ticket!.id,
     ]);
     expect((await firstResponse()).met_at).not.toBeNull();
+    const [, echo] = await world.rows('messages');
+    const told = (await world.rows('events')).filter(
+      ({ data }) => (data as { message?: { id: string } }).message?.id === echo!.id,
+    );
+    // It was sent before it had a ticket, and both is told once.
+    expect(told).toMatchObject([
+      { type: 'message.sent', ticket_id: null },
+      {
+        type: 'message.updated',
+        ticket_id: ticket!.id,
+        data: { message: { ticket_id: ticket!.id, status: 'sent' } },
+      },
+    ]);
   });
 
   test('takes what its vendor had said of it before', async () => {
