@@ -94,9 +94,14 @@ export class Witnesses {
         await channelsOfWord(db, name, hashesOfWord(member.provider, word, keys)),
       );
     const found = await this.#signersOf(member);
-    const cost = found.witnesses.length * Math.max(request.body.length, LEAST_COST_BYTES);
-    if (this.#allowance.take(cost)) return found;
-    throw unavailable('door_busy', 'Too many calls name accounts that nobody has here.', 30);
+    this.pay(found.witnesses.length, request);
+    return found;
+  }
+
+  /** For asking so many channels that nobody may know. @throws Problem 503 while too much is asked */
+  pay(asked: number, { body }: DoorRequest): void {
+    if (this.#allowance.take(asked * Math.max(body.length, LEAST_COST_BYTES))) return;
+    throw unavailable('door_busy', 'Too many calls ask whose they are.', 30);
   }
 
   async #signersOf(member: Member): Promise<Found> {

@@ -54,6 +54,7 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
         of: ({ secret: signer, account }) => ({ signer, group: groupOf(account) }),
       },
       verify({ body, headers }, { settings }) {
+        asked += 1;
         if (headers['x-signature'] !== sign(body, settings.secret))
           throw new DoorRefusal(401, 'bad_signature', 'Not ours.');
       },
@@ -75,6 +76,9 @@ function vendorNamed(name: string, kind: Kind, sharedAs?: string): ChannelProvid
     },
   };
 }
+
+/** How many channels were asked whether a call is theirs. */
+let asked = 0;
 
 /** `group/1` belongs to `group`. */
 function groupOf(account: string): string | undefined {
@@ -360,4 +364,26 @@ test('refusals are counted, and an address that is no shared door is none', asyn
     /postroom_door_refusals_total\{provider="vendor",code="bad_signature"\} [1-9]/,
   );
   expect((await request(url.replace('vendor', 'smtp'), 'POST', '{}')).status).toBe(404);
+});
+
+// Last: strangers are in debt after it.
+test('a forged call that names many real accounts has few of their channels asked; a call of one app has all', async () => {
+  const many = Array.from({ length: 120 }, (_, nr) => `forged-${nr}`);
+  await Promise.all(many.map((account, nr) => channel('ada', account, `s-forged-${nr}`)));
+  const pad = { pad: 'x'.repeat(8_000_000) };
+  asked = 0;
+  const forged = await post(
+    many.map((account) => ({ account, id: 'm' })),
+    's-forger',
+    pad,
+  );
+  expect([forged.status, forged.body.type]).toEqual([503, 'urn:postroom:problem:door_busy']);
+  expect(asked).toBeLessThan(100);
+  // Whose secret signed it, pays nothing: neither one account, nor the many of one app.
+  expect((await post([{ account: many[119]!, id: 'm' }], 's-forged-119', pad)).status).toBe(200);
+  const pagesOfOne = Array.from({ length: 40 }, (_, nr) => `of-one-app-${nr}`);
+  const theirs = await Promise.all(pagesOfOne.map((account) => channel('ada', account, 's-one')));
+  const entries = pagesOfOne.map((account) => ({ account, id: 'm' }));
+  expect((await post(entries, 's-one')).body).toEqual({ accepted: 40 });
+  expect(await staged(theirs[39]!)).toEqual(['m']);
 });
