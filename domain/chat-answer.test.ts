@@ -78,5 +78,6 @@ test('at any time: what may be said follows from silence, template, window and t
         expect(refusal === null).toBe(may);
       },
     ),
+    { seed: 20261121 },
   );
 });

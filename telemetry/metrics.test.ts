@@ -76,6 +76,6 @@ describe('metrics', () => {
     watchBacklog(() => new Promise(() => undefined));
     const from = Date.now();
     expect((await registry.metrics()).split('\n')).toContain('postroom_database_up 0');
-    expect(Date.now() - from).toBeLessThan(4_000);
+    expect(Date.now() - from).toBeLessThan(20_000);
   });
 });

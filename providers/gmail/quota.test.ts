@@ -7,7 +7,7 @@ describe('the quota’s budget', () => {
     const { signal } = new AbortController();
     const began = Date.now();
     for (let n = 0; n < 5; n++) await budget.spend(2, signal);
-    expect(Date.now() - began).toBeLessThan(1000);
+    expect(Date.now() - began).toBeLessThan(5000);
     const held = budget.spend(1, AbortSignal.timeout(200));
     await expect(held).rejects.toMatchObject({ name: 'AbortError' });
   });
