@@ -21,7 +21,13 @@ export async function takeReactions(
   const { tx, channel } = context;
   const found = items.filter(({ chat }) => chats.message(chat!.reaction!.to) !== undefined);
   if (found.length === 0) return [...items];
-  const marks = Map.groupBy(found, ({ chat }) => chats.message(chat!.reaction!.to)!.id);
+  const markedBy = ({ chat }: Item) => chats.message(chat!.reaction!.to)!;
+  const marks = Map.groupBy(found, (item) => markedBy(item).id);
+  // Before their messages: so lock all who write what came of a message.
+  await lockTickets(
+    tx,
+    found.flatMap((item) => markedBy(item).ticketId ?? []),
+  );
   await mark(tx, new Map([...marks].map(([id, group]) => [id, group.map(reactionOf)])));
   await announce(context, [...marks.keys()]);
   await settleSources(

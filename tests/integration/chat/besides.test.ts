@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sql } from 'kysely';
 import { inTenant, type Db } from '../../../db/connection.ts';
 import { applyStatuses } from '../../../db/queries/delivery-statuses.ts';
 import { showMessage } from '../../../db/queries/messages.ts';
+import { lockTickets } from '../../../db/queries/tickets.ts';
 import { newId } from '../../../domain/ids.ts';
+import { eventually } from '../../harness/index.ts';
 import type { Note } from './pigeon.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
 
@@ -286,6 +289,26 @@ describe('a reaction', () => {
     expect(await world.rows('conversations')).toMatchObject([
       { window_ends_at: new Date(START + 60_000 + 24 * 3_600_000) },
     ]);
+  });
+
+  test('waits for its ticket without holding its message, which whoever has the ticket may want', async () => {
+    await world.receive(note({ id: 'mid.locked' }));
+    const [[ticket], [message]] = [await world.rows('tickets'), await world.rows('messages')];
+    await world.stage(react('mid.locked', '👍', 1));
+    const ingesting = await inTenant(db, world.tenantId, async (tx) => {
+      await lockTickets(tx, [ticket!.id]);
+      const marking = world.ingest();
+      await eventually(async () => {
+        const { rows } = await sql`
+          select from pg_locks
+           where not granted and pg_backend_pid() = any (pg_blocking_pids(pid))`.execute(tx);
+        expect(rows).not.toEqual([]);
+      });
+      await sql`select from messages where id = ${message!.id} for update nowait`.execute(tx);
+      return { marking };
+    });
+    await ingesting.marking;
+    expect(await shown()).toMatchObject([{ emoji: '👍' }]);
   });
 
   test('the later of two counts, whatever order they come in; an empty one takes it back', async () => {
