@@ -34,7 +34,7 @@ export class StoredLimits implements AccountLimits {
     try {
       return await work();
     } finally {
-      await this.#here().giveBack(place);
+      await this.#giveBack(place);
     }
   };
 
@@ -47,6 +47,13 @@ export class StoredLimits implements AccountLimits {
     return placesHere(this.#deps.db, this.#account);
   }
 
+  /** Where it can't be freed now, its lease ends: what was done with it is done all the same. */
+  async #giveBack(place: HeldPlace): Promise<void> {
+    await this.#here()
+      .giveBack(place)
+      .catch(() => undefined);
+  }
+
   async #wait(most: number): Promise<HeldPlace> {
     const here = this.#here();
     const me = here.enter();
@@ -54,8 +61,7 @@ export class StoredLimits implements AccountLimits {
       return (await this.#look(here, me, most)) ?? takenFrom(me);
     } finally {
       here.leave(me);
-      // Where it can't be freed now, its lease ends.
-      if (me.given) await here.giveBack(me.given).catch(() => undefined);
+      if (me.given) await this.#giveBack(me.given);
     }
   }
 

@@ -26,10 +26,13 @@ const limits = (account: string, db = fixture.db, signal = new AbortController()
 test('as many at once as there are places, and no more', async () => {
   const account = await newAccount();
   let [underWay, most, done] = [0, 0, 0];
+  const full = Promise.withResolvers<void>();
   await Promise.all(
     Array.from({ length: 60 }, () =>
       limits(account).slot(4, async () => {
         most = Math.max(most, (underWay += 1));
+        if (underWay === 4) full.resolve();
+        await full.promise;
         await sleep(10);
         underWay -= 1;
         done += 1;
@@ -54,6 +57,16 @@ test('what fails gives its place back, and who gives up waiting takes none', asy
   await expect(waiting).rejects.toThrow();
   await expect(running).rejects.toThrow('the vendor’s');
   expect(await last).toBe('done');
+});
+
+test('what was done is done, even where the database is gone before the place is given back', async () => {
+  const account = await newAccount();
+  const lost = connect({ url: fixture.databaseUrl, poolSize: 1 });
+  const done = limits(account, lost).slot(1, async () => {
+    await lost.destroy();
+    return 'the vendor’s receipt';
+  });
+  expect(await done).toBe('the vendor’s receipt');
 });
 
 test('a process that is always busy leaves others their turn', async () => {
