@@ -1,25 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { chooseTemplate } from './chosen-template.ts';
-import type { MessageTemplate, TemplateParameter } from './message-template.ts';
+import { messageTemplate, place } from './message-template.fixture.ts';
+import type { MessageTemplate } from './message-template.ts';
 
-const place = (
-  part: TemplateParameter['in'],
-  key: string,
-  more: Partial<TemplateParameter> = {},
-): TemplateParameter => ({ in: part, key, kind: 'text', example: null, ...more });
-
-const template = (some: Partial<MessageTemplate> = {}): MessageTemplate => ({
-  name: 'shipped',
-  language: 'en_US',
-  status: 'approved',
-  category: 'UTILITY',
-  header: null,
-  body: 'Hello {{name}}, parcel {{2}} is on its way.',
-  footer: 'The shop',
-  parameters: [place('body', 'name'), place('body', '2')],
-  reason: null,
-  ...some,
-});
+const template = (some: Partial<MessageTemplate> = {}): MessageTemplate =>
+  messageTemplate({
+    body: 'Hello {{name}}, parcel {{2}} is on its way.',
+    footer: 'The shop',
+    parameters: [place('body', 'name'), place('body', '2')],
+    ...some,
+  });
 
 const VALUES = { name: 'Ada', 2: '42' };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { MessageTemplate, TemplateLimits, TemplateParameter } from './message-template.ts';
+import { messageTemplate, place } from './message-template.fixture.ts';
+import type { MessageTemplate, TemplateLimits } from './message-template.ts';
 import { fileProblem, valueProblem } from './template-values.ts';
 
 const LIMITS: TemplateLimits = {
@@ -14,27 +15,8 @@ const LIMITS: TemplateLimits = {
   },
 };
 
-const place = (
-  part: TemplateParameter['in'],
-  key: string,
-  more: Partial<TemplateParameter> = {},
-): TemplateParameter => ({ in: part, key, kind: 'text', example: null, ...more });
-
-const template = (some: Partial<MessageTemplate> = {}): MessageTemplate => ({
-  name: 'shipped',
-  language: 'en_US',
-  status: 'approved',
-  category: null,
-  header: null,
-  body: 'Hello {{1}}.',
-  footer: null,
-  parameters: [place('body', '1')],
-  reason: null,
-  ...some,
-});
-
 const problem = (values: Record<string, string>, some: Partial<MessageTemplate> = {}) =>
-  valueProblem(template(some), values, LIMITS)?.detail ?? null;
+  valueProblem(messageTemplate(some), values, LIMITS)?.detail ?? null;
 
 describe('a value', () => {
   it.each(['Ada\nLovelace', 'Ada\r', 'Ada\tL.'])('is one line without tabs (%j)', (value) => {
@@ -70,7 +52,7 @@ describe('a value', () => {
   });
 
   it('is taken as it is where nothing is known of the vendor’s limits', () => {
-    expect(valueProblem(template(), { 'body.1': 'a\n\n     b' })).toBeNull();
+    expect(valueProblem(messageTemplate(), { 'body.1': 'a\n\n     b' })).toBeNull();
   });
 });
 

@@ -3,7 +3,8 @@ import type { AnsweredFault } from '../server.ts';
 import { newTrace } from './ids.ts';
 
 interface KnownError {
-  readonly status: number;
+  /** HTTP status; default 400. */
+  readonly status?: number;
   readonly message: string;
   readonly details?: string;
   readonly subcode?: number;
@@ -18,10 +19,10 @@ const KNOWN: Readonly<Record<number, KnownError>> = {
   1: { status: 500, message: 'An unknown error occurred', transient: true },
   2: { status: 503, message: 'Service temporarily unavailable', transient: true },
   3: { status: 500, message: 'API method: capability or permissions are missing' },
-  4: { status: 400, message: 'Application request limit reached', transient: true },
+  4: { message: 'Application request limit reached', transient: true },
   10: { status: 403, message: 'Application does not have permission for this action' },
-  33: { status: 400, message: 'Parameter value is not valid' },
-  100: { status: 400, message: 'Invalid parameter' },
+  33: { message: 'Parameter value is not valid' },
+  100: { message: 'Invalid parameter' },
   190: {
     status: 401,
     message: 'Error validating access token: Session has expired.',
@@ -30,78 +31,63 @@ const KNOWN: Readonly<Record<number, KnownError>> = {
   200: { status: 403, message: 'You do not have the necessary permissions' },
   230: { status: 403, message: 'Requires pages_messaging permission to manage the object' },
   368: { status: 403, message: 'Temporarily blocked for policies violations' },
-  551: { status: 400, message: 'This person isn’t available right now.', subcode: 1545041 },
-  613: { status: 400, message: 'Calls to this API have exceeded the rate limit.', transient: true },
-  1200: {
-    status: 400,
-    message: 'Temporary send message failure. Please try again later.',
-    transient: true,
-  },
+  551: { message: 'This person isn’t available right now.', subcode: 1545041 },
+  613: { message: 'Calls to this API have exceeded the rate limit.', transient: true },
+  1200: { message: 'Temporary send message failure. Please try again later.', transient: true },
   80007: {
-    status: 400,
     message: 'Rate limit issues',
     details: 'The WhatsApp Business Account has reached its rate limit.',
   },
   130429: {
-    status: 400,
     message: 'Rate limit hit',
     details:
       'Message failed to send because there were too many messages sent from this phone number in a short period of time',
   },
-  130472: { status: 400, message: 'User’s number is part of an experiment' },
+  130472: { message: 'User’s number is part of an experiment' },
   131000: {
     status: 500,
     message: 'Something went wrong',
     details: 'Message failed to send due to an unknown error.',
   },
   131005: { status: 403, message: 'Access denied' },
-  131008: { status: 400, message: 'Required parameter is missing' },
-  131009: { status: 400, message: 'Parameter value is not valid' },
+  131008: { message: 'Required parameter is missing' },
+  131009: { message: 'Parameter value is not valid' },
   131016: {
     status: 500,
     message: 'Service unavailable',
     details: 'A service is temporarily unavailable.',
   },
-  131021: { status: 400, message: 'Recipient cannot be sender' },
-  131026: { status: 400, message: 'Message undeliverable', details: 'Unable to deliver message.' },
-  131030: { status: 400, message: 'Recipient phone number not in allowed list' },
+  131021: { message: 'Recipient cannot be sender' },
+  131026: { message: 'Message undeliverable', details: 'Unable to deliver message.' },
+  131030: { message: 'Recipient phone number not in allowed list' },
   131031: { status: 403, message: 'Business Account locked' },
-  131042: { status: 400, message: 'Business eligibility payment issue' },
+  131042: { message: 'Business eligibility payment issue' },
   131047: {
-    status: 400,
     message: 'Re-engagement message',
     details:
       'Message failed to send because more than 24 hours have passed since the customer last replied to this number.',
   },
-  131048: { status: 400, message: 'Spam rate limit hit' },
-  131049: { status: 400, message: 'Meta chose not to deliver.' },
+  131048: { message: 'Spam rate limit hit' },
+  131049: { message: 'Meta chose not to deliver.' },
   131050: {
-    status: 400,
     message: 'Unable to deliver: the recipient has chosen to stop receiving marketing messages.',
   },
-  131051: { status: 400, message: 'Unsupported message type' },
-  131052: { status: 400, message: 'Media download error' },
-  131053: { status: 400, message: 'Media upload error' },
+  131051: { message: 'Unsupported message type' },
+  131052: { message: 'Media download error' },
+  131053: { message: 'Media upload error' },
   131056: {
-    status: 400,
     message: '(Business Account, Consumer Account) pair rate limit hit',
     details:
       'Message failed to send because there were too many messages sent from this phone number to the same phone number in a short period of time.',
   },
-  132000: {
-    status: 400,
-    message: 'Number of parameters does not match the expected number of params',
-  },
+  132000: { message: 'Number of parameters does not match the expected number of params' },
   132001: { status: 404, message: 'Template name does not exist in the translation' },
-  132005: { status: 400, message: 'Template Hydrated Text Too Long' },
-  132012: {
-    status: 400,
-    message: 'Parameter format does not match format in the created template',
-  },
-  132015: { status: 400, message: 'Template is paused' },
-  132016: { status: 400, message: 'Template is disabled' },
-  132018: { status: 400, message: 'There’s an issue with the parameters in your template' },
-  133010: { status: 400, message: 'Account not registered' },
+  132005: { message: 'Template Hydrated Text Too Long' },
+  132012: { message: 'Parameter format does not match format in the created template' },
+  132015: { message: 'Template is paused' },
+  132016: { message: 'Template is disabled' },
+  132018: { message: 'There’s an issue with the parameters in your template' },
+  133010: { message: 'Account not registered' },
 };
 
 /** A refusal in Meta's words. */

@@ -11,6 +11,7 @@ import {
   type TenantId,
   type TicketId,
 } from '../../../domain/ids.ts';
+import { messageTemplate, place } from '../../../domain/message-template.fixture.ts';
 import type { MessageTemplate } from '../../../domain/message-template.ts';
 import type { ProviderFailure } from '../../../domain/failure.ts';
 import type { ChannelProvider, OutgoingMessage } from '../../../providers/contract.ts';
@@ -69,23 +70,13 @@ export const TEMPLATES: readonly MessageTemplate[] = [
   template({ name: 'offer', status: 'rejected', reason: 'INVALID_FORMAT' }, []),
   {
     ...template({ name: 'parcel', body: 'Here is your parcel.' }, []),
-    parameters: [{ in: 'header', key: '1', kind: 'image', example: null }],
+    parameters: [place('header', '1', { kind: 'image' })],
   },
 ];
 
 function template(some: Partial<MessageTemplate>, places: readonly string[]): MessageTemplate {
-  return {
-    name: 'order_update',
-    language: 'en_US',
-    status: 'approved',
-    category: 'UTILITY',
-    body: 'Hello.',
-    header: null,
-    footer: null,
-    parameters: places.map((key) => ({ in: 'body', key, kind: 'text', example: null })),
-    reason: null,
-    ...some,
-  };
+  const parameters = places.map((key) => place('body', key));
+  return messageTemplate({ name: 'order_update', body: 'Hello.', parameters, ...some });
 }
 
 export interface ChatSeed {
