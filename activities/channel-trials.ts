@@ -20,14 +20,14 @@ export async function refusalsNow(
   provider: ChannelProvider,
   heartbeat: () => void,
 ): Promise<Refusals> {
-  const { facts, refusals, version, syncRequested, syncAnswered } = channel;
+  const { refusals, version, syncRequested, syncAnswered } = channel;
   if (Object.keys(refusals).length === 0) return refusals;
   const begun = new Date();
   if (syncRequested === syncAnswered && !isTrialDue(refusals, version, begun)) return refusals;
   const trial = await withSignsOfLife(heartbeat, (signal) =>
     tried(deps, channel, provider, signal),
   );
-  return keepTrial(deps.db, facts, trial, begun);
+  return keepTrial(deps.db, channel, trial, begun);
 }
 
 async function tried(

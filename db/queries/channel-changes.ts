@@ -1,4 +1,4 @@
-import { sql, type Updateable } from 'kysely';
+import { sql, type UpdateObject } from 'kysely';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { News } from '../../providers/contract.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
@@ -83,9 +83,23 @@ export async function changeChannel(
       ...(desired !== before.desired_state || (reconnects && desired === 'running')
         ? { desired_state: desired, ...SHOWN_AT_ONCE[desired] }
         : {}),
+      ...(reconnects ? ACCOUNT_READ_NOW : {}),
     });
   });
   return row && { row, pending };
+}
+
+/**
+ * What is read of an account now and then is due: other settings may be of another account, or end what kept it from being
+ * read. What was never read stays so.
+ */
+const ACCOUNT_READ_NOW = {
+  templates_due_at: readNow('templates_due_at'),
+  health_due_at: readNow('health_due_at'),
+};
+
+function readNow(column: 'templates_due_at' | 'health_due_at') {
+  return sql<Date | null>`case when ${sql.ref(column)} is not null then now() end`;
 }
 
 const CONNECTING = { state: 'connecting', detail: 'Waiting for its worker.', last_error: null };
@@ -120,6 +134,7 @@ export async function wantState(
     const row = await update(tx, pending, before, {
       desired_state: desired,
       ...SHOWN_AT_ONCE[desired],
+      ...(desired === 'running' ? ACCOUNT_READ_NOW : {}),
     });
     return { row, pending, refused: false };
   });
@@ -130,7 +145,7 @@ export async function update(
   tx: Tx,
   pending: Pending,
   before: ChannelRow,
-  values: Updateable<Database['channels']>,
+  values: UpdateObject<Database, 'channels'>,
 ): Promise<ChannelRow> {
   const row = await tx
     .updateTable('channels')

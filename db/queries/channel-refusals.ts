@@ -56,16 +56,20 @@ export async function forgetRefusal(
   }));
 }
 
-/** Writes what a trial of the credentials leaves of a channel's refusals, and returns that. */
+/**
+ * Writes what a trial of the credentials leaves of a channel's refusals, and returns that. Of settings that an admin has
+ * changed meanwhile it says nothing: they are still to be tried.
+ */
 export async function keepTrial(
   db: Db,
-  channel: Channel,
+  { facts, version }: Asked,
   trial: Trial,
   begun: Date,
 ): Promise<Refusals> {
   let left: Refusals = {};
-  await change(db, channel, (refusals, version) => {
-    left = afterTrial(refusals, trial, { version, begun, now: new Date() });
+  await change(db, facts, (refusals, current) => {
+    const isOfNow = current === version;
+    left = isOfNow ? afterTrial(refusals, trial, { version, begun, now: new Date() }) : refusals;
     return { refusals: left, isNews: false };
   });
   return left;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createMailboxSyncActivities } from '../../../activities/mailboxes.ts';
 import { inTenant } from '../../../db/connection.ts';
-import { noteNews } from '../../../db/queries/channel-changes.ts';
+import { changeChannel, noteNews, wantState } from '../../../db/queries/channel-changes.ts';
 import { listTemplates } from '../../../db/queries/message-templates.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
 import type { MessageTemplate } from '../../../domain/message-template.ts';
@@ -107,4 +107,24 @@ test('a token that is refused while reading them is the channel’s trouble', as
   };
   await due(null);
   await expect(sync()).rejects.toMatchObject({ type: 'vendor.token', nonRetryable: true });
+});
+
+test('other settings, and a start, have them read at once; another name doesn’t', async () => {
+  const changed = (reconnects: boolean) =>
+    changeChannel(api.db, seed.tenantId, seed.channelId, () => ({ reconnects }));
+  const wanted = (state: 'stopped' | 'running') =>
+    wantState(api.db, seed.tenantId, seed.channelId, state);
+  account = () => TEMPLATES;
+  await due(null);
+  await sync();
+  asked = 0;
+  await changed(false);
+  await sync();
+  expect(asked).toBe(0);
+  await changed(true);
+  for (let n = 0; n < 2; n += 1) await sync();
+  expect(asked).toBe(1);
+  for (const state of ['stopped', 'running'] as const) await wanted(state);
+  for (let n = 0; n < 2; n += 1) await sync();
+  expect(asked).toBe(2);
 });
