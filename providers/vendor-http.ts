@@ -31,6 +31,8 @@ type Call = Pick<ProviderCall<unknown>, 'network' | 'signal' | 'timeoutMs' | 'li
 
 const MOST_BYTES = 1024 * 1024;
 const WAIT_MS = 60_000;
+/** What a vendor asks for beyond this is a fault, and nobody could end such a pause. */
+const LONGEST_WAIT_MS = 24 * 3_600_000;
 /** Requests of one account that are under way at once, over all workers. */
 const MOST_AT_ONCE = 10;
 
@@ -165,7 +167,8 @@ export async function refusalFailure(
 ): Promise<ProviderFailure> {
   const kind = told.class ?? classOfStatus(status);
   const asked = told.retryAfterMs ?? retryAfter(headers);
-  const retryAfterMs = kind === 'wait' ? (asked ?? WAIT_MS) : asked;
+  const wanted = kind === 'wait' ? (asked ?? WAIT_MS) : asked;
+  const retryAfterMs = wanted === undefined ? undefined : Math.min(wanted, LONGEST_WAIT_MS);
   if (kind === 'wait' && retryAfterMs !== undefined)
     await call.limits.pause(new Date(Date.now() + retryAfterMs));
   const said = serverWords(words);
