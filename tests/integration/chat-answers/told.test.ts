@@ -3,13 +3,14 @@ import { metaSimulator, type MetaSimulator } from '../../../simulators/meta/simu
 import type { SimNumber } from '../../../simulators/meta/world.ts';
 import { eventually } from '../../harness/index.ts';
 import { startProduct, type FaultChannel, type Product } from '../providers/faults/product.ts';
+import { connectedNumber } from '../providers/whatsapp/connected.ts';
 
 // Through the whole product: what a customer is told by itself, from the first message to the last word.
 
 jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 const ADA = { phone: '+4915112345678', name: 'Ada' };
-const WINDOW_SECONDS = 30;
+const WINDOW_SECONDS = 45;
 
 let product: Product;
 let meta: MetaSimulator;
@@ -21,9 +22,7 @@ beforeAll(async () => {
   meta = await metaSimulator();
   meta.world.windowMs = WINDOW_SECONDS * 1000;
   number = meta.number();
-  number.account.subscribed = false;
-  channel = await product.channel('whatsapp', {
-    ...meta.settings(number),
+  channel = await connectedNumber(product, meta, number, {
     window_seconds: WINDOW_SECONDS,
     notifications_enabled: true,
     template_messages: {
@@ -36,8 +35,6 @@ beforeAll(async () => {
       },
     },
   });
-  await meta.connect(channel.doorUrl!);
-  await eventually(() => expect(number.account.subscribed).toBe(true), WAIT_MS);
   await product.call('POST', `/v1/channels/${channel.id}/templates:sync`);
 });
 afterAll(async () => {

@@ -3,11 +3,13 @@ import { inTenant } from '../../../db/connection.ts';
 import { metaSimulator, type MetaSimulator } from '../../../simulators/meta/simulator.ts';
 import type { SimNumber } from '../../../simulators/meta/world.ts';
 import { eventually } from '../../harness/index.ts';
+import type { ShownMessage } from '../providers/faults/channel.ts';
 import { startProduct, type FaultChannel, type Product } from '../providers/faults/product.ts';
+import { connectedNumber } from '../providers/whatsapp/connected.ts';
 
 // Through the whole product: a number that begins no tickets, and people who answer nonetheless.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 const ADA = { phone: '+4915112345678', name: 'Ada' };
 const BOB = { phone: '+33612345678', name: 'Bob' };
@@ -22,13 +24,7 @@ beforeAll(async () => {
   product = await startProduct();
   meta = await metaSimulator();
   number = meta.number();
-  number.account.subscribed = false;
-  channel = await product.channel('whatsapp', {
-    ...meta.settings(number),
-    ticket_creation_enabled: false,
-  });
-  await meta.connect(channel.doorUrl!);
-  await eventually(() => expect(number.account.subscribed).toBe(true), WAIT_MS);
+  channel = await connectedNumber(product, meta, number, { ticket_creation_enabled: false });
 });
 afterAll(async () => {
   expect(meta.violations).toEqual([]);
@@ -36,32 +32,12 @@ afterAll(async () => {
   await meta.close();
 });
 
-interface Shown {
-  readonly id: string;
-  readonly ticket_id: string | null;
-  readonly status: string;
-  readonly provider_message_id: string | null;
-}
-
-async function messages(): Promise<Shown[]> {
-  const { data } = await product.call('GET', `/v1/messages?account_id=${channel.id}&limit=100`);
-  return data as Shown[];
-}
 async function tickets(): Promise<{ id: string; message_count: number }[]> {
   const { data } = await product.call('GET', '/v1/tickets');
   return data as { id: string; message_count: number }[];
 }
-const arrived = async (...wamids: string[]): Promise<Shown[]> => {
-  let found: Shown[] = [];
-  await eventually(async () => {
-    const all = await messages();
-    found = wamids.flatMap((id) => all.find((one) => one.provider_message_id === id) ?? []);
-    expect(found).toHaveLength(wamids.length);
-  }, WAIT_MS);
-  return found;
-};
-const reply = async (to: Shown, text: string) =>
-  (await product.call('POST', `/v1/messages/${to.id}/reply`, { text })) as unknown as Shown;
+const reply = async (to: ShownMessage, text: string) =>
+  (await product.call('POST', `/v1/messages/${to.id}/reply`, { text })) as unknown as ShownMessage;
 /** What Temporal has not accepted yet. */
 async function waitingFor(ticketId: string) {
   const { id } = await product.tenant('faults');
@@ -76,14 +52,14 @@ it('two agents answer at once while the customer writes on: one ticket, each ans
     meta.writes(number, ADA, { text: 'Where is my lamp?' }),
     meta.writesBeside(number, ADA.phone, 'One moment.'),
   ];
-  const [first, echo] = await arrived(asked, beside);
+  const [first, echo] = await channel.arrived(asked, beside);
   expect([first!.ticket_id, echo!.ticket_id]).toEqual([null, null]);
   expect(await tickets()).toEqual([]);
 
   const later = meta.writes(number, ADA, { text: 'Hello?' });
   const answers = await Promise.all([reply(first!, 'It is here.'), reply(first!, 'On its way.')]);
   const last = meta.writes(number, ADA, { text: 'Thank you!' });
-  const all = await arrived(asked, beside, later, last);
+  const all = await channel.arrived(asked, beside, later, last);
   const [ticket, ...others] = await tickets();
   expect(others).toEqual([]);
   for (const one of [...all, ...answers]) expect(one.ticket_id).toBe(ticket!.id);
@@ -92,14 +68,16 @@ it('two agents answer at once while the customer writes on: one ticket, each ans
     expect(texts().toSorted()).toEqual(['It is here.', 'On its way.']);
   }, WAIT_MS);
   await eventually(async () => {
-    const sent = (await messages()).filter(({ id }) => answers.some((one) => one.id === id));
+    const sent = (await channel.messages()).filter(({ id }) =>
+      answers.some((one) => one.id === id),
+    );
     for (const { status } of sent) expect(['sent', 'delivered', 'read']).toContain(status);
   }, WAIT_MS);
   expect(number.sent).toHaveLength(2);
 });
 
 it('a ticket that is made of a message is one as any: Temporal has it, and what was resolved opens again', async () => {
-  const [asked] = await arrived(meta.writes(number, BOB, { text: 'May I join?' }));
+  const [asked] = await channel.arrived(meta.writes(number, BOB, { text: 'May I join?' }));
   const made = await product.call('POST', `/v1/messages/${asked!.id}/ticket`);
   expect(made).toMatchObject({ subject: 'May I join?', status: 'open', message_count: 1 });
   await eventually(async () => {
@@ -109,7 +87,7 @@ it('a ticket that is made of a message is one as any: Temporal has it, and what 
   expect(await product.call('PATCH', path, { status: 'resolved' })).toMatchObject({
     status: 'resolved',
   });
-  const [again] = await arrived(meta.writes(number, BOB, { text: 'Still there?' }));
+  const [again] = await channel.arrived(meta.writes(number, BOB, { text: 'Still there?' }));
   expect(again!.ticket_id).toBe(made['id']);
   expect(await product.call('GET', path)).toMatchObject({ status: 'open', message_count: 2 });
 });

@@ -17,6 +17,7 @@ import { consentAsBrowser } from '../../../simulators/oidc/browser.ts';
 import { metaSimulator, type MetaSimulator } from '../../../simulators/meta/simulator.ts';
 import type { SimNumber, SimPage } from '../../../simulators/meta/world.ts';
 import { eventually } from '../../harness/index.ts';
+import type { ShownMessage } from './faults/channel.ts';
 import { startProduct, type FaultChannel, type Product } from './faults/product.ts';
 
 // A token dies while a channel is at work: its status says so at once, whoever met the refusal, and once.
@@ -37,31 +38,21 @@ beforeAll(async () => {
 });
 afterAll(() => product.stop());
 
-interface Shown {
-  readonly id: string;
-  readonly status: string;
-  readonly direction: string;
-  readonly content: string;
-  readonly provider_message_id: string;
-  readonly error: { readonly code: string; readonly detail: string } | null;
-  readonly attachments: readonly unknown[];
-}
-
-const messagesOf = async ({ id }: FaultChannel) =>
-  (await product.call('GET', `/v1/messages?account_id=${id}&limit=100`)).data as Shown[];
 const showMessage = async (id: string) =>
-  (await product.call('GET', `/v1/messages/${id}`)) as unknown as Shown;
+  (await product.call('GET', `/v1/messages/${id}`)) as unknown as ShownMessage;
 async function answer(question: string, text: string): Promise<string> {
   return String((await product.call('POST', `/v1/messages/${question}/reply`, { text })).id);
 }
 
-/** Of its trouble, in order. */
-async function eventsOf({ id }: FaultChannel): Promise<string[]> {
-  const { data } = (await product.call('GET', '/v1/events?limit=100')) as unknown as {
-    data: { type: string; data: { channel?: { id: string } } }[];
-  };
-  return data.flatMap(({ type, data: { channel } }) => (channel?.id === id ? [type] : []));
-}
+/** Of its trouble, in order: each once. An event shows a moment after it was written. */
+const hasTold = ({ id }: FaultChannel, ...types: string[]) =>
+  eventually(async () => {
+    const { data } = (await product.call('GET', '/v1/events?limit=100')) as unknown as {
+      data: { type: string; data: { channel?: { id: string } } }[];
+    };
+    const told = data.flatMap(({ type, data: { channel } }) => (channel?.id === id ? [type] : []));
+    expect(told).toEqual(types);
+  }, WAIT_MS);
 
 const inState = (channel: FaultChannel, state: string) =>
   eventually(async () => expect(await channel.status()).toMatchObject({ state }), WAIT_MS);
@@ -96,12 +87,9 @@ describe.each(['whatsapp', 'messenger'])('%s', (provider) => {
     line.kind === 'page'
       ? meta.says(line, { psid: ADA, name: 'Ada' }, text === null ? { files: [FILE] } : { text })
       : meta.writes(line, { phone: ADA, name: 'Ada' }, text === null ? { file: FILE } : { text });
-  const arrived = async (mid: string) =>
-    (await messagesOf(channel)).find((one) => one.provider_message_id === mid);
   const question = async (text: string) => {
-    const mid = says(text);
-    await eventually(async () => expect(await arrived(mid)).toBeDefined(), WAIT_MS);
-    return (await arrived(mid))!.id;
+    const [message] = await channel.arrived(says(text));
+    return message!.id;
   };
   const asked = () =>
     meta.requests.filter(({ method, path }) => method === 'POST' && /\/messages/.test(path)).length;
@@ -132,7 +120,7 @@ describe.each(['whatsapp', 'messenger'])('%s', (provider) => {
     }, WAIT_MS);
     await channel.synced();
     expect(await channel.status()).toMatchObject({ state: 'needs_attention' });
-    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+    await hasTold(channel, 'channel.needs_attention');
 
     const before = asked();
     const token = meta.world.token(line.app, [...line.token.permissions]);
@@ -150,7 +138,7 @@ describe.each(['whatsapp', 'messenger'])('%s', (provider) => {
     }, WAIT_MS);
     expect(line.sent).toHaveLength(3);
     expect(before).toBeLessThan(6);
-    expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+    await hasTold(channel, 'channel.needs_attention', 'channel.recovered');
   });
 
   // Messenger's files come by links that need no token.
@@ -169,9 +157,9 @@ describe.each(['whatsapp', 'messenger'])('%s', (provider) => {
       await channel.sync();
       await inState(channel, 'watching');
       await eventually(async () => {
-        expect((await arrived(mid))?.attachments).toHaveLength(1);
+        expect((await channel.message(mid)).attachments).toHaveLength(1);
       }, WAIT_MS);
-      expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+      await hasTold(channel, 'channel.needs_attention', 'channel.recovered');
     });
 });
 
@@ -206,7 +194,7 @@ describe('gmail', () => {
     deliver(1);
     await channel.sync();
     await eventually(async () => expect(await channel.received()).toEqual(['1@x.test']), WAIT_MS);
-    const [mail] = await messagesOf(channel);
+    const [mail] = await channel.messages();
     return mail!.id;
   }
   const isSent = (id: string) =>
@@ -222,7 +210,7 @@ describe('gmail', () => {
     const id = await answer(mail, 'On its way.');
     await inState(channel, 'needs_attention');
     await product.restartWorkers();
-    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+    await hasTold(channel, 'channel.needs_attention');
 
     const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
     const begun = await fetch(link.authorize_url as string, { redirect: 'manual' });
@@ -234,7 +222,7 @@ describe('gmail', () => {
     await inState(channel, 'watching');
     await isSent(id);
     expect(account.mailbox.sent).toHaveLength(1);
-    expect(await eventsOf(channel)).toEqual(['channel.needs_attention', 'channel.recovered']);
+    await hasTold(channel, 'channel.needs_attention', 'channel.recovered');
   });
 
   it('a right that only sending lacks stops no mail from coming in, and ends with a consent that has it', async () => {
@@ -249,7 +237,7 @@ describe('gmail', () => {
       state: 'needs_attention',
       detail: expect.stringMatching(/^Answers can’t be sent\./),
     });
-    expect(await eventsOf(channel)).toEqual(['channel.needs_attention']);
+    await hasTold(channel, 'channel.needs_attention');
 
     const { refresh_token } = simulator.settingsOf(account) as { refresh_token: string };
     await product.call('PATCH', `/v1/channels/${channel.id}`, { settings: { refresh_token } });

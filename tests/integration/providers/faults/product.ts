@@ -9,32 +9,11 @@ import { createLogger } from '../../../../telemetry/log.ts';
 import { openDeps } from '../../../../workers/deps.ts';
 import { startWorkers } from '../../../../workers/start.ts';
 import { freePort } from '../../../../embedded/ports.ts';
-import { eventually, testDatabase, testTemporal } from '../../../harness/index.ts';
+import { testDatabase, testTemporal } from '../../../harness/index.ts';
 import { request } from '../../api-fixture.ts';
+import { faultChannel, type FaultChannel } from './channel.ts';
 
-export interface FaultChannel {
-  readonly id: string;
-  /** Where the vendor calls it; null where it has no door. */
-  readonly doorUrl: string | null;
-  sync(): Promise<void>;
-  /** The same, and waits until a sync that began after it has ended. */
-  synced(): Promise<void>;
-  status(): Promise<{
-    state: string;
-    detail: string;
-    last_error: { type: string; detail: string } | null;
-    watch_expires_at: string | null;
-  }>;
-  /** Message-IDs of all that was taken in, one for each message; of a chat's the vendor's own. */
-  received(): Promise<(string | null)[]>;
-  /** SHA-256 of all files of its messages. */
-  files(): Promise<string[]>;
-  /** Files that could not be fetched yet are due at once, as if their time had come. @returns why they could not be */
-  hastenFiles(): Promise<string[]>;
-  /** How many sources are in each state; of those set aside also why. */
-  sources(): Promise<Readonly<Record<string, number>>>;
-  remove(): Promise<void>;
-}
+export type { FaultChannel };
 
 export interface ProductTenant {
   readonly id: TenantId;
@@ -56,11 +35,6 @@ export interface Product {
   /** The workers end, and others take over what they left. */
   restartWorkers(): Promise<void>;
   stop(): Promise<void>;
-}
-
-interface MessagePage {
-  readonly data: readonly { readonly attachments: readonly { readonly sha256: string }[] }[];
-  readonly next_cursor: string | null;
 }
 
 interface ProductOptions extends ProviderOptions {
@@ -132,77 +106,7 @@ export async function startProduct({
         address,
         settings,
       });
-      const id = String(made.id);
-      const path = `/v1/channels/${id}`;
-      return {
-        id,
-        doorUrl: (made.ingress_url as string | undefined) ?? null,
-        sync: async () => void (await call('POST', `${path}/sync`)),
-        async synced() {
-          await call('POST', `${path}/sync`);
-          await eventually(async () => {
-            const { requested, answered } = await inTenant(deps.db, tenantId, (tx) =>
-              tx
-                .selectFrom('channels')
-                .select(['sync_requested as requested', 'sync_answered as answered'])
-                .where('id', '=', id)
-                .executeTakeFirstOrThrow(),
-            );
-            if (answered < requested) throw new Error('The sync has not ended.');
-          }, 60_000);
-        },
-        status: async () =>
-          (await call('GET', `${path}/status`)) as unknown as Awaited<
-            ReturnType<FaultChannel['status']>
-          >,
-        received: () =>
-          inTenant(deps.db, tenantId, async (tx) => {
-            const rows = await tx
-              .selectFrom('messages')
-              .select(['message_id', 'provider_message_id'])
-              .where('channel_id', '=', id)
-              .execute();
-            return rows.map((row) => row.message_id ?? row.provider_message_id);
-          }),
-        sources: () =>
-          inTenant(deps.db, tenantId, async (tx) => {
-            const rows = await tx
-              .selectFrom('sources')
-              .select(['status', 'error'])
-              .where('channel_id', '=', id)
-              .execute();
-            const counts: Record<string, number> = {};
-            for (const { status, error } of rows) {
-              const state = error ? `${status} (${error.type}: ${error.detail})` : status;
-              counts[state] = (counts[state] ?? 0) + 1;
-            }
-            return counts;
-          }),
-        async files() {
-          const hashes: string[] = [];
-          for (let cursor = ''; ;) {
-            const page = (await call(
-              'GET',
-              `/v1/messages?account_id=${id}&limit=100${cursor}`,
-            )) as unknown as MessagePage;
-            for (const { attachments } of page.data)
-              hashes.push(...attachments.map(({ sha256 }) => sha256));
-            if (page.next_cursor === null) return hashes;
-            cursor = `&cursor=${encodeURIComponent(page.next_cursor)}`;
-          }
-        },
-        hastenFiles: () =>
-          inTenant(deps.db, tenantId, async (tx) => {
-            const rows = await tx
-              .updateTable('pending_media')
-              .set({ next_at: new Date() })
-              .where('channel_id', '=', id)
-              .returning(['attempts', 'error', 'given_up'])
-              .execute();
-            return rows.map((row) => JSON.stringify(row));
-          }),
-        remove: async () => void (await call('DELETE', path)),
-      };
+      return faultChannel({ db: deps.db, tenantId, call }, made);
     },
     async restartWorkers() {
       await workers.stop();

@@ -8,7 +8,7 @@ import { ADA } from './fixture.ts';
 
 // Two pages of one app, by the one door that all of Meta's calls come to.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -42,27 +42,8 @@ afterAll(async () => {
   await meta.close();
 });
 
-interface Shown {
-  readonly id: string;
-  readonly ticket_id: string | null;
-  readonly direction: string;
-  readonly status: string;
-  readonly from: string;
-  readonly sender: { name: string };
-  readonly content: string;
-  readonly provider_message_id: string;
-  readonly channel: string;
-  readonly attachments: readonly { content_type: string; size: number }[];
-}
-
-async function messagesOf({ id }: FaultChannel): Promise<Shown[]> {
-  const { data } = await product.call('GET', `/v1/messages?account_id=${id}&limit=100`);
-  return data as Shown[];
-}
 const idsOf = async (channel: FaultChannel) =>
-  (await messagesOf(channel)).map((one) => one.provider_message_id);
-const messageOf = async (channel: FaultChannel, mid: string) =>
-  (await messagesOf(channel)).find((one) => one.provider_message_id === mid)!;
+  (await channel.messages()).flatMap(({ provider_message_id: id }) => id ?? []);
 
 it('takes in what is written to each page, files and names too, once', async () => {
   meta.hooks.behaviour.duplicates = 1;
@@ -73,16 +54,13 @@ it('takes in what is written to each page, files and names too, once', async () 
   await eventually(async () => {
     expect((await idsOf(shopChannel)).toSorted()).toEqual([text, picture].toSorted());
     expect(await idsOf(clubChannel)).toEqual([other]);
-    expect((await messageOf(shopChannel, picture)).attachments).toMatchObject([
+    expect((await shopChannel.message(picture)).attachments).toMatchObject([
       { content_type: 'image/png', size: PNG.length },
     ]);
   }, WAIT_MS);
   meta.hooks.behaviour.duplicates = 0;
 
-  const [question, shown] = [
-    await messageOf(shopChannel, text),
-    await messageOf(shopChannel, picture),
-  ];
+  const [question, shown] = await shopChannel.arrived(text, picture);
   expect(question).toMatchObject({
     channel: 'messenger',
     direction: 'inbound',
@@ -90,8 +68,8 @@ it('takes in what is written to each page, files and names too, once', async () 
     sender: { name: 'Ada Lovelace' },
     content: 'Where is my lamp?',
   });
-  expect(shown.ticket_id).toBe(question.ticket_id);
-  expect(await product.call('GET', `/v1/tickets/${question.ticket_id}`)).toMatchObject({
+  expect(shown!.ticket_id).toBe(question!.ticket_id);
+  expect(await product.call('GET', `/v1/tickets/${question!.ticket_id}`)).toMatchObject({
     subject: 'Where is my lamp?',
     channel: 'messenger',
     message_count: 2,
@@ -99,16 +77,16 @@ it('takes in what is written to each page, files and names too, once', async () 
 });
 
 it('answers in the conversation, and shows how far the answer came', async () => {
-  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  const [question] = (await shopChannel.messages()).filter(({ content }) => content !== '');
   const path = `/v1/messages/${question!.id}/reply`;
   const { id } = await product.call('POST', path, { text: 'On its way.' });
   await eventually(async () => {
     expect(shop.sent).toHaveLength(1);
-    expect(await messageOf(shopChannel, shop.sent[0]!.id)).toMatchObject({ status: 'delivered' });
+    expect(await shopChannel.message(shop.sent[0]!.id)).toMatchObject({ status: 'delivered' });
   }, WAIT_MS);
   meta.reports.report(shop, shop.sent[0]!, 'read');
   await eventually(async () => {
-    expect(await messageOf(shopChannel, shop.sent[0]!.id)).toMatchObject({
+    expect(await shopChannel.message(shop.sent[0]!.id)).toMatchObject({
       id,
       direction: 'outbound',
       status: 'read',
@@ -117,14 +95,14 @@ it('answers in the conversation, and shows how far the answer came', async () =>
   }, WAIT_MS);
   await meta.settled();
   await shopChannel.sync();
-  const outbound = (await messagesOf(shopChannel)).filter(
+  const outbound = (await shopChannel.messages()).filter(
     ({ direction }) => direction !== 'inbound',
   );
   expect(outbound).toHaveLength(1);
 });
 
 it('is in no doubt of an answer whose receipt was lost, once its echo comes', async () => {
-  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  const [question] = (await shopChannel.messages()).filter(({ content }) => content !== '');
   meta.faults.failNext({ kind: 'lost_answer', match: /^POST .*\/messages/ });
   const path = `/v1/messages/${question!.id}/reply`;
   const { id } = await product.call('POST', path, { text: 'Tomorrow.' });
@@ -137,12 +115,12 @@ it('is in no doubt of an answer whose receipt was lost, once its echo comes', as
   expect(shop.sent).toHaveLength(2);
   meta.reports.report(shop, shop.sent[1]!, 'read');
   await eventually(async () => {
-    expect(await messageOf(shopChannel, shop.sent[1]!.id)).toMatchObject({ id, status: 'read' });
+    expect(await shopChannel.message(shop.sent[1]!.id)).toMatchObject({ id, status: 'read' });
   }, WAIT_MS);
 });
 
 it('knows each part of an answer: a text, and a file', async () => {
-  const [question] = (await messagesOf(shopChannel)).filter(({ content }) => content !== '');
+  const [question] = (await shopChannel.messages()).filter(({ content }) => content !== '');
   const before = shop.sent.length;
   const file = await product.call('POST', '/v1/attachments?filename=bill.pdf', PDF);
   const path = `/v1/messages/${question!.id}/reply`;
@@ -158,13 +136,13 @@ it('knows each part of an answer: a text, and a file', async () => {
 });
 
 it('shows what the page’s own inbox answered, once', async () => {
-  const [question] = (await messagesOf(clubChannel)).filter(
+  const [question] = (await clubChannel.messages()).filter(
     ({ direction }) => direction === 'inbound',
   );
   meta.reports.echo(club, '7002', { mid: 'm_inbox', app_id: 26390, text: 'Welcome!' });
   meta.reports.echo(club, '7002', { mid: 'm_inbox', app_id: 26390, text: 'Welcome!' });
   await eventually(async () => {
-    expect(await messageOf(clubChannel, 'm_inbox')).toMatchObject({
+    expect(await clubChannel.message('m_inbox')).toMatchObject({
       direction: 'outbound',
       status: 'sent',
       content: 'Welcome!',
@@ -176,10 +154,11 @@ it('shows what the page’s own inbox answered, once', async () => {
 });
 
 it('follows a message through a reaction, a change and its deletion', async () => {
-  const [question] = (await messagesOf(clubChannel)).filter(
+  const [question] = (await clubChannel.messages()).filter(
     ({ direction }) => direction === 'inbound',
   );
-  const { id, provider_message_id: mid, ticket_id: ticketId } = question!;
+  const { id, ticket_id: ticketId } = question!;
+  const mid = question!.provider_message_id!;
   for (const field of ['message_reactions', 'message_edits'])
     expect([...club.fields]).toContain(field);
   meta.says(club, { psid: '7002' }, { reaction: { to: 'm_inbox', emoji: '❤️' } });
@@ -187,7 +166,7 @@ it('follows a message through a reaction, a change and its deletion', async () =
   meta.says(club, { psid: '7002' }, { raw: edit, field: 'message_edits' });
   meta.says(club, { psid: '7002' }, { unsend: mid });
   await eventually(async () => {
-    const all = await messagesOf(clubChannel);
+    const all = await clubChannel.messages();
     expect(all.map(({ content }) => content)).toEqual(
       expect.arrayContaining([
         'May I join?',
@@ -207,9 +186,8 @@ it('lets a person answer after the window, and nobody without saying so', async 
   const path = `/v1/channels/${clubChannel.id}`;
   await product.call('PATCH', path, { settings: { window_seconds: 1 } });
   const mid = meta.says(club, { psid: '7003', name: 'Carol' }, { text: 'Anybody there?' });
-  await eventually(async () => expect(await idsOf(clubChannel)).toContain(mid), WAIT_MS);
-  const { id } = await messageOf(clubChannel, mid);
-  const reply = (body: object) => product.call('POST', `/v1/messages/${id}/reply`, body);
+  const [question] = await clubChannel.arrived(mid);
+  const reply = (body: object) => product.call('POST', `/v1/messages/${question!.id}/reply`, body);
   await expect(reply({ text: 'Yes.', tag: 'NO_SUCH' })).rejects.toThrow(/422/);
   await sleep(1_500); // the window's second is over
   await expect(reply({ text: 'Yes.' })).rejects.toThrow(/422.*window_closed.*HUMAN_AGENT/s);

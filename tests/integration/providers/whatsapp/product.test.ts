@@ -4,12 +4,14 @@ import type { WhatsAppPerson } from '../../../../simulators/meta/customers.ts';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SentChat, SimNumber } from '../../../../simulators/meta/world.ts';
 import { eventually } from '../../../harness/index.ts';
+import type { ShownMessage } from '../faults/channel.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 import { CUSTOMER } from './answers.ts';
+import { connectedNumber } from './connected.ts';
 
 // Two numbers of two apps, by the one door that all of Meta's calls come to.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
@@ -22,7 +24,7 @@ let meta: MetaSimulator;
 let shop: SimNumber;
 let club: SimNumber;
 let shopChannel: FaultChannel;
-let clubChannel: Pick<FaultChannel, 'id'>;
+let clubChannel: FaultChannel;
 
 beforeAll(async () => {
   // One after the other: a simulator may be given the very port that the API is about to take.
@@ -30,18 +32,8 @@ beforeAll(async () => {
   meta = await metaSimulator();
   shop = meta.number();
   club = meta.number({ ofApp: meta.world.app() });
-  for (const { account } of [shop, club]) account.subscribed = false;
-  shopChannel = await product.channel('whatsapp', meta.settings(shop));
-  const { id } = await product.call('POST', '/v1/channels', {
-    provider: 'whatsapp',
-    name: 'Club',
-    settings: meta.settings(club),
-  });
-  clubChannel = { id: String(id) };
-  for (const { app } of [shop, club]) await meta.connect(shopChannel.doorUrl!, app);
-  await eventually(() => {
-    expect([shop, club].map(({ account }) => account.subscribed)).toEqual([true, true]);
-  }, WAIT_MS);
+  shopChannel = await connectedNumber(product, meta, shop);
+  clubChannel = await connectedNumber(product, meta, club, {}, 'club@example.test');
 });
 afterAll(async () => {
   expect(meta.violations).toEqual([]);
@@ -49,37 +41,17 @@ afterAll(async () => {
   await meta.close();
 });
 
-interface Shown {
-  readonly id: string;
-  readonly ticket_id: string | null;
-  readonly direction: string;
-  readonly kind: string;
-  readonly status: string;
-  readonly from: string;
-  readonly sender: { name: string };
-  readonly content: string;
-  readonly provider_message_id: string | null;
-  readonly attachments: readonly { content_type: string; sha256: string }[];
-  readonly metadata: { platform_specific: Record<string, unknown> };
-}
-
-async function messagesOf({ id }: Pick<FaultChannel, 'id'>): Promise<Shown[]> {
-  const { data } = await product.call('GET', `/v1/messages?account_id=${id}&limit=100`);
-  return data as Shown[];
-}
-const messageOf = async (channel: Pick<FaultChannel, 'id'>, wamid: string) =>
-  (await messagesOf(channel)).find((one) => one.provider_message_id === wamid)!;
 const byId = async (id: unknown) =>
-  (await product.call('GET', `/v1/messages/${String(id)}`)) as unknown as Shown;
+  (await product.call('GET', `/v1/messages/${String(id)}`)) as unknown as ShownMessage;
 const ada = { phone: CUSTOMER, name: 'Ada Lovelace' };
 
 /** A customer writes to the shop. @returns the message once it is on its ticket */
-async function question(text: string, from: WhatsAppPerson = ada): Promise<Shown> {
+async function question(text: string, from: WhatsAppPerson = ada): Promise<ShownMessage> {
   const wamid = meta.writes(shop, from, { text });
-  await eventually(async () => expect(await messageOf(shopChannel, wamid)).toBeDefined(), WAIT_MS);
-  return messageOf(shopChannel, wamid);
+  const [asked] = await shopChannel.arrived(wamid);
+  return asked!;
 }
-const reply = (to: Shown, answer: object) =>
+const reply = (to: ShownMessage, answer: object) =>
   product.call('POST', `/v1/messages/${to.id}/reply`, answer);
 const marked = (id: unknown): SentChat | undefined =>
   shop.sent.find(({ body }) => String(body['biz_opaque_callback_data']).includes(String(id)));
@@ -92,16 +64,16 @@ it('takes in what is written to each number, files too, once', async () => {
   const picture = meta.writes(shop, ada, { file });
   const other = meta.writes(club, { phone: BOB, name: 'Bob' }, { text: 'May I join?' });
   await eventually(async () => {
-    expect(await messagesOf(shopChannel)).toHaveLength(2);
-    expect((await messagesOf(clubChannel)).map((one) => one.provider_message_id)).toEqual([other]);
-    expect((await messageOf(shopChannel, picture)).attachments).toMatchObject([
+    expect(await shopChannel.messages()).toHaveLength(2);
+    expect((await clubChannel.messages()).map((one) => one.provider_message_id)).toEqual([other]);
+    expect((await shopChannel.message(picture)).attachments).toMatchObject([
       { content_type: 'image/png', sha256: createHash('sha256').update(PNG).digest('hex') },
     ]);
   }, WAIT_MS);
   await meta.settled();
   Object.assign(meta.hooks.behaviour, { duplicates: 0, disorder: false });
 
-  const asked = await messageOf(shopChannel, text);
+  const asked = await shopChannel.message(text);
   expect(asked).toMatchObject({
     channel: 'whatsapp',
     direction: 'inbound',
@@ -110,8 +82,8 @@ it('takes in what is written to each number, files too, once', async () => {
     content: 'Where is my lamp?',
     metadata: { platform_specific: { message_type: 'text', phone_number: CUSTOMER } },
   });
-  expect((await messageOf(shopChannel, picture)).ticket_id).toBe(asked.ticket_id);
-  expect(await messagesOf(shopChannel)).toHaveLength(2);
+  expect((await shopChannel.message(picture)).ticket_id).toBe(asked.ticket_id);
+  expect(await shopChannel.messages()).toHaveLength(2);
 });
 
 it('answers, and shows how far the answer came, whatever the order of the reports', async () => {
@@ -175,7 +147,7 @@ it('shows what was written beside us, and a reaction as a mark', async () => {
   const asked = await question('Hello?');
   const beside = meta.writesBeside(shop, CUSTOMER, 'From the phone');
   await eventually(async () => {
-    expect(await messageOf(shopChannel, beside)).toMatchObject({
+    expect(await shopChannel.message(beside)).toMatchObject({
       direction: 'outbound',
       status: 'sent',
       content: 'From the phone',
@@ -184,13 +156,13 @@ it('shows what was written beside us, and a reaction as a mark', async () => {
   }, WAIT_MS);
   const { id } = await reply(asked, { text: 'Here.' });
   await eventually(() => expect(marked(id)).toBeDefined(), WAIT_MS);
-  const before = (await messagesOf(shopChannel)).length;
+  const before = (await shopChannel.messages()).length;
   const emoji = { type: 'reaction', reaction: { message_id: marked(id)!.id, emoji: '👍' } };
   meta.writes(shop, ada, { raw: emoji });
   await eventually(async () => {
     expect(JSON.stringify(await byId(id))).toContain('👍');
   }, WAIT_MS);
-  expect(await messagesOf(shopChannel)).toHaveLength(before);
+  expect(await shopChannel.messages()).toHaveLength(before);
 });
 
 it('sends a template where the window has ended, and nothing else', async () => {
