@@ -85,8 +85,10 @@ export function blobInsertions(tx: Tx, tenantId: TenantId, blobs: readonly Measu
   return unique.length === 0 ? [] : [blobRows(tenantId, unique), chunkRows(tx, tenantId, unique)];
 }
 
+/** Each content once, in the one order in which all store them: who waits for whom is never a circle. */
 function distinct(blobs: readonly MeasuredBlob[]): MeasuredBlob[] {
-  return [...new Map(blobs.map((blob) => [blob.sha256.toString('hex'), blob])).values()];
+  const byHash = new Map(blobs.map((blob) => [blob.sha256.toString('hex'), blob]));
+  return [...byHash.values()].sort((a, b) => a.sha256.compare(b.sha256));
 }
 
 function blobRows(tenantId: TenantId, blobs: readonly MeasuredBlob[]) {

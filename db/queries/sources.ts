@@ -95,7 +95,7 @@ async function stage(
   const before = blobInsertions(tx, channel.tenantId, inMemory);
   const insert = insertion<{ id: SourceId }>(
     'sources',
-    rows,
+    rows.toSorted(byProviderId),
     sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
       returning id`,
   );
@@ -119,6 +119,14 @@ async function stage(
     ),
     fresh,
   };
+}
+
+type SourceRow = ReturnType<typeof sourceRow>;
+
+/** Two who store the same receipts wait for each other in one order, and never in a circle. */
+function byProviderId(one: SourceRow, other: SourceRow): number {
+  const [a, b] = [one.provider_message_id ?? '', other.provider_message_id ?? ''];
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function sourceRow(
