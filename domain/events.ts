@@ -19,6 +19,7 @@ export const EVENT_TYPES = [
   'message.updated',
   'comment.added',
   'contact.merged',
+  'contact.unmerged',
   'sla.warning',
   'sla.breached',
   'ticket.escalated',

@@ -10,6 +10,7 @@ import { channelConnectRoutes } from './channel-connect.ts';
 import { channelTemplateRoutes } from './channel-templates.ts';
 import { channelRoutes } from './channels.ts';
 import { contactMergeRoutes } from './contact-merge.ts';
+import { contactUnmergeRoutes } from './contact-unmerge.ts';
 import { contactMessageRoutes } from './contact-messages.ts';
 import { contactRoutes } from './contacts.ts';
 import { deliveryRoutes } from './deliveries.ts';
@@ -42,6 +43,7 @@ export const routes: readonly AnyRoute[] = [
   ...calendarRoutes,
   ...contactRoutes,
   ...contactMergeRoutes,
+  ...contactUnmergeRoutes,
   ...contactMessageRoutes,
   ...setAsideRoutes,
   ...filteredRoutes,

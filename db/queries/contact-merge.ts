@@ -38,8 +38,8 @@ export async function mergeContacts(
   for (const id of [kept, gone].toSorted()) await lockContact(tx, id);
   await moveParticipants(tx, kept, gone);
   const addresses = await moveAddresses(tx, kept, gone);
-  await foldInto(tx, kept, gone);
-  await audit(tx, tenantId, { kept, gone, tickets, addresses, actor, reason });
+  const folded = await foldInto(tx, kept, gone);
+  await audit(tx, tenantId, { kept, gone, tickets, addresses, folded, actor, reason });
   const contact = (await loadContacts(tx, [kept])).get(kept);
   const data = { contact, merged: { id: gone, addresses } };
   const event = { type: 'contact.merged', ticketId: null, sequence: null, data } as const;
@@ -91,8 +91,14 @@ async function moveAddresses(tx: Tx, kept: string, gone: string): Promise<string
   return moved.map(({ address }) => address).toSorted();
 }
 
-/** What is known of the one that stays counts; what only the other knew is kept. */
-async function foldInto(tx: Tx, kept: string, gone: string): Promise<void> {
+type Changes = Record<string, [unknown, unknown]>;
+
+/** What is known of the one that stays counts; what only the other knew is kept, and returned. */
+async function foldInto(tx: Tx, kept: string, gone: string): Promise<Changes> {
+  const { rows } = await sql<{ name: string | null; time_zone: string | null }>`
+    select case when c.name is null then o.name end as name,
+           case when c.time_zone is null then o.time_zone end as time_zone
+      from contacts c, contacts o where c.id = ${kept} and o.id = ${gone}`.execute(tx);
   await sql`
     update contacts c set
       name = coalesce(c.name, o.name), time_zone = coalesce(c.time_zone, o.time_zone),
@@ -103,6 +109,8 @@ async function foldInto(tx: Tx, kept: string, gone: string): Promise<void> {
     .set({ merged_into: kept, merged_at: sql<Date>`coalesce(merged_at, now())` })
     .where((eb) => eb.or([eb('id', '=', gone), eb('merged_into', '=', gone)]))
     .execute();
+  const taken = Object.entries(rows[0] ?? {}).filter(([, value]) => value !== null);
+  return Object.fromEntries(taken.map(([field, value]) => [field, [null, value]]));
 }
 
 async function audit(
@@ -113,14 +121,19 @@ async function audit(
     readonly gone: string;
     readonly tickets: readonly string[];
     readonly addresses: readonly string[];
+    readonly folded: Changes;
     readonly actor: Actor;
     readonly reason: string;
   },
 ): Promise<void> {
-  const { kept, gone, tickets, addresses, actor, reason } = merged;
+  const { kept, gone, tickets, addresses, folded, actor, reason } = merged;
   const entry = { tenantId, actor, reason, action: 'contact.merged', at: new Date() };
   await insertAudit(tx, [
-    { ...entry, ticketId: null, changes: { contact_id: [gone, kept], addresses: [addresses, []] } },
+    {
+      ...entry,
+      ticketId: null,
+      changes: { contact_id: [gone, kept], addresses: [addresses, []], ...folded },
+    },
     ...tickets.map((ticketId) => ({
       ...entry,
       ticketId,
