@@ -51,8 +51,9 @@ async function answering(
 
 const answers = async () =>
   (await world.rows('messages')).filter(({ status }) => status === 'queued');
+/** In no order of their own: ids of one moment have none. */
 const texts = async () =>
-  (await answers()).map(({ body }) => (body as unknown as { content: string }).content);
+  (await answers()).map(({ body }) => (body as unknown as { content: string }).content).toSorted();
 
 /** What is said next begins a ticket of its own. */
 const closeAll = () =>
