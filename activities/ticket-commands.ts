@@ -61,7 +61,7 @@ export interface CommandWork {
   readonly keys: KeyRing;
   /** Whether channels of this provider send. */
   readonly canSend: (provider: string) => boolean;
-  readonly hasWayOut: AnsweringPlace['hasWayOut'];
+  readonly wayOut: AnsweringPlace['wayOut'];
   /** Of a provider whose channels are chats. */
   readonly chatOf: (provider: string) => ChatCapability<unknown> | undefined;
   /** Domain of our Message-IDs where the channel has no address. */
@@ -197,7 +197,7 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
       'unknown_message',
       `There is no message "${payload.in_reply_to}" on this ticket to answer.`,
     );
-  const place = { tx, tenantId, ticket, at: now, canSend: work.canSend, hasWayOut: work.hasWayOut };
+  const place = { tx, tenantId, ticket, at: now, canSend: work.canSend, wayOut: work.wayOut };
   const channel = await answeringChannel(place, answered, payload);
   if ('code' in channel) return refused(work, 422, channel.code, channel.detail);
   const draft = await draftOf(work, channel, payload, answered);

@@ -44,7 +44,7 @@ export function createTicketActivities(
 ): TicketActivities {
   const find = options.findProvider ?? findProvider;
   const canSend = (provider: string) => find(provider)?.sender !== undefined;
-  const hasWayOut = wayOutBy(find, deps.keys);
+  const wayOut = wayOutBy(find, deps.keys);
   const chatOf = (provider: string) => find(provider)?.chat;
   // Agents are reached by mail.
   const canNotify = (provider: string) => canSend(provider) && chatOf(provider) === undefined;
@@ -66,7 +66,7 @@ export function createTicketActivities(
         command,
         keys: deps.keys,
         canSend,
-        hasWayOut,
+        wayOut,
         chatOf,
         fallbackDomain,
       });

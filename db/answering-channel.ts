@@ -2,7 +2,7 @@ import type { Refusal } from '../domain/chat-answer.ts';
 import type { TenantId } from '../domain/ids.ts';
 import type { Message } from '../domain/message.ts';
 import type { ChannelProvider } from '../providers/contract.ts';
-import { hasWayOut } from '../providers/way-out.ts';
+import { wayOut, type WayOut } from '../providers/way-out.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import { mergeSecrets } from '../security/settings-secrets.ts';
 import type { Tx } from './connection.ts';
@@ -32,8 +32,8 @@ export interface AnsweringPlace {
   readonly at: Date;
   /** Whether channels of this provider send. */
   readonly canSend: (provider: string) => boolean;
-  /** Whether the channel's settings name anything to send by. */
-  readonly hasWayOut: (channel: OutgoingChannel) => boolean;
+  /** Whether the channel's settings let anything be sent. */
+  readonly wayOut: (channel: OutgoingChannel) => WayOut;
 }
 
 export interface ChannelPlace {
@@ -71,14 +71,16 @@ export async function answeringChannel(
   let found: OutgoingChannel | null = null;
   for (const id of ways) {
     const channel = await outgoingChannel(tx, tenantId, id);
-    const isWay = channel && canSend(channel.provider) && !channel.isStopped;
-    if (isWay && (id === ways.at(-1) || place.hasWayOut(channel))) return channel;
+    if (channel && canSend(channel.provider) && !channel.isStopped) {
+      const way = place.wayOut(channel);
+      if (way === 'open' || (way === 'none' && id === ways.at(-1))) return channel;
+    }
     found ??= channel;
   }
   if (!accountId && provider)
     found = (await channelToReach(tx, tenantId, provider, ticket, at)) ?? found;
   if (found?.isStopped) return stopped(found);
-  if (found && canSend(found.provider)) return found;
+  if (found && canSend(found.provider)) return switchedOff(found, place.wayOut(found)) ?? found;
   return noChannel(accountId ?? provider ?? found?.id ?? ways[0]!, found);
 }
 
@@ -96,11 +98,19 @@ function waysAsked(
 export function wayOutBy(
   find: (provider: string) => ChannelProvider | undefined,
   keys: KeyRing,
-): AnsweringPlace['hasWayOut'] {
+): AnsweringPlace['wayOut'] {
   return (channel) => {
     const provider = find(channel.provider);
-    const settings = mergeSecrets(channel.settings, openSecrets(channel, keys));
-    return provider !== undefined && hasWayOut(provider, settings);
+    if (!provider) return 'none';
+    return wayOut(provider, mergeSecrets(channel.settings, openSecrets(channel, keys)));
+  };
+}
+
+function switchedOff({ id, name }: OutgoingChannel, way: WayOut): Refusal | null {
+  if (way === 'open' || way === 'none') return null;
+  return {
+    code: 'channel_off',
+    detail: `Channel "${name}" is switched off: ${way.off} Turn it on (PATCH /v1/channels/${id}), or give another "account_id".`,
   };
 }
 

@@ -63,6 +63,8 @@ export interface ProviderManifest<Settings = unknown> {
   readonly addressOf?: (settings: Settings) => string | null;
   /** The vendor's own name of the account, by which calls at the vendor's shared door find the channel. */
   readonly accountOf?: (settings: Settings, address: string | null) => string | null;
+  /** Why nothing comes in or goes out by the channel, where its settings say so; null where they don't. */
+  readonly off?: (settings: Settings) => string | null;
   /** What an admin should know, though it is allowed: a password that travels in plain. */
   readonly warnings?: (settings: Settings) => readonly string[];
   /** How a stored source is read: `mime` sources go through the one mail parser. */

@@ -47,6 +47,16 @@ export function checkSettings(
   };
 }
 
+/** What an admin should know of a channel's settings, as they are stored. */
+export function settingsWarnings(
+  { manifest }: ChannelProvider,
+  row: ChannelRow,
+  keys: KeyRing,
+): readonly string[] {
+  const parsed = manifest.settings.safeParse(mergeSecrets(row.settings, openSecrets(row, keys)));
+  return parsed.success ? (manifest.warnings?.(parsed.data) ?? []) : [];
+}
+
 /** Stored settings with an admin's changes: JSON merge patch, so that what is left out (secrets too) stays. */
 export function patchedSettings(row: ChannelRow, patch: JsonObject, keys: KeyRing): JsonObject {
   return mergePatch(mergeSecrets(row.settings, openSecrets(row, keys)), patch);

@@ -82,7 +82,7 @@ export const ChannelStatus = z
     import: z.object({ done: z.int(), total: z.int() }).nullable(),
     warnings: z.array(z.string()).meta({
       description:
-        'What is amiss with the account at its vendor, as `health` says; what customers are not told, though the settings say so, for want of a template.',
+        'What is amiss with the account at its vendor, as `health` says; what is to be known of the settings (`whatsapp_enabled` is off, a password travels in plain); what customers are not told, though the settings say so, for want of a template.',
     }),
     health: ChannelHealth,
     waiting: z

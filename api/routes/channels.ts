@@ -10,7 +10,7 @@ import {
 import { waitingSends } from '../../db/queries/waiting-sends.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
-import { providers } from '../../providers/registry.ts';
+import { findProvider, providers } from '../../providers/registry.ts';
 import { rulesWarnings } from '../../providers/way-out.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
 import { ProviderName } from '../channels/name.ts';
@@ -22,6 +22,7 @@ import {
   checkSettings,
   isSoleOfAccount,
   patchedSettings,
+  settingsWarnings,
   tokensToForget,
 } from '../channels/settings.ts';
 import {
@@ -189,12 +190,14 @@ export const channelRoutes: readonly AnyRoute[] = [
     response: ChannelStatus,
     handler: async ({ deps, tenantId, params }) => {
       const row = await channelOr404(deps, tenantId, params.id);
-      const [setAside, waiting, warnings] = await Promise.all([
+      const provider = findProvider(row.provider);
+      const settings = provider ? settingsWarnings(provider, row, deps.keys) : [];
+      const [setAside, waiting, untold] = await Promise.all([
         countSetAside(deps.db, tenantId, row.id),
         waitingSends(deps.db, tenantId, row.id),
         updateWarningsOf(deps, tenantId, row),
       ]);
-      return showStatus(deps, row, { setAside, waiting, warnings });
+      return showStatus(deps, row, { setAside, waiting, warnings: [...settings, ...untold] });
     },
   }),
   route({

@@ -29,8 +29,8 @@ export async function checkAnswer(
   const answered = await answeredMessage(tx, ticket.id, named);
   if (named !== null && !answered)
     throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
-  const hasWayOut = wayOutBy(findProvider, deps.keys);
-  const way = { tx, tenantId, ticket, at, canSend, hasWayOut };
+  const wayOut = wayOutBy(findProvider, deps.keys);
+  const way = { tx, tenantId, ticket, at, canSend, wayOut };
   const channel = await answeringChannel(way, answered, payload);
   if ('code' in channel) throw refused(channel.code, channel.detail);
   const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);

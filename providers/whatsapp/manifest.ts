@@ -50,6 +50,7 @@ export const manifest: ProviderManifest<WhatsAppSettings> = {
     WHATSAPP_BASE_URL: 'base_url',
   },
   accountOf: ({ phone_number_id: id }) => id,
+  off: ({ whatsapp_enabled: on }) => (on ? null : IS_OFF),
   warnings: (settings) => [
     ...(settings.whatsapp_enabled ? [] : [IS_OFF]),
     ...(settings.business_account_id === undefined ? [NO_ACCOUNT] : []),

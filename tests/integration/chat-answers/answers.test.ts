@@ -123,6 +123,19 @@ describe('an answer on a chat', () => {
     expect(await events()).toEqual(['message.sent', 'message.delivered', 'message.read']);
   });
 
+  it('is refused where the channel’s settings switch it off, and says how to turn it on', async () => {
+    const plain = outside.provider();
+    const off = { ...plain, manifest: { ...plain.manifest, off: () => 'It is off.' } };
+    const { apply } = ticketSteps(api.deps, seed.tenantId, () => ({ findProvider: () => off }));
+    for (const payload of [{ text: 'a' }, { text: 'b', account_id: seed.channelId }])
+      expect((await apply(ticketId, 'reply', payload)).outcome).toMatchObject({
+        ok: false,
+        status: 422,
+        code: 'channel_off',
+        detail: expect.stringMatching(/"Shop" is switched off: It is off\. .*PATCH \/v1\/channels/),
+      });
+  });
+
   it('what answers name the sent message by finds its ticket', async () => {
     const id = await queued({ text: 'On its way.' });
     await send(id);

@@ -70,6 +70,15 @@ test('places that don’t exist are refused where they are written, and nowhere 
   expect((await tell(null)).status).toBe(200);
 });
 
+test('a channel that its settings switch off says so in its status', async () => {
+  const change = (settings: object) => ada.call('PATCH', path, { settings });
+  const off = [expect.stringContaining('"whatsapp_enabled" is off')];
+  expect((await change({ whatsapp_enabled: false })).body.warnings).toEqual(off);
+  expect((await ada.call('GET', `${path}/status`)).body.warnings).toEqual(off);
+  expect((await change({ whatsapp_enabled: true })).body.warnings).toEqual([]);
+  expect((await ada.call('GET', `${path}/status`)).body.warnings).toEqual([]);
+});
+
 test('a template that can’t be sent so is warned of: in the change, the trial and the status', async () => {
   expect((await tell('nobody_has_it')).body.warnings).toEqual([]); // none were read yet
   expect((await ada.call('POST', `${path}/templates:sync`)).status).toBe(200);
