@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type {
   OutgoingChat,
   OutgoingMessage,
@@ -9,7 +8,7 @@ import { messenger } from '../../../../providers/messenger/provider.ts';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SimPage } from '../../../../simulators/meta/world.ts';
 import { providerCall } from '../call.ts';
-import { outgoing } from '../outgoing.ts';
+import { chatAnswer } from '../outgoing.ts';
 
 export const ADA = '7001000000000001';
 
@@ -39,29 +38,11 @@ export async function facebook(): Promise<Facebook> {
 }
 
 /** An answer to Ada, inside the window. */
-export function answer(
+export const answer = (
   text: string,
-  more: Partial<OutgoingMessage> = {},
+  more: Partial<Omit<OutgoingMessage, 'chat'>> = {},
   chat: Partial<OutgoingChat> = {},
-): OutgoingMessage {
-  return {
-    ...outgoing(),
-    to: [{ name: 'Ada', address: ADA }],
-    cc: [],
-    html: null,
-    attachments: [],
-    text,
-    ...more,
-    chat: {
-      conversation: { address: ADA, windowEndsAt: inHours(1), optedOutAt: null },
-      quotes: null,
-      template: null,
-      interactive: null,
-      tag: null,
-      ...chat,
-    },
-  };
-}
+): OutgoingMessage => chatAnswer(ADA, { text, ...more, chat });
 
 /** After the window. */
 export function lateChat(more: Partial<OutgoingChat> = {}): Partial<OutgoingChat> {
@@ -69,14 +50,6 @@ export function lateChat(more: Partial<OutgoingChat> = {}): Partial<OutgoingChat
     conversation: { address: ADA, windowEndsAt: inHours(-1), optedOutAt: null },
     ...more,
   };
-}
-
-export function attached(
-  filename: string,
-  contentType: string,
-  bytes: Buffer,
-): OutgoingMessage['attachments'][number] {
-  return { filename, contentType, size: bytes.length, content: () => Readable.from([bytes]) };
 }
 
 function inHours(hours: number): Date {

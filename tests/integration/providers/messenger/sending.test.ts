@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { OutgoingMessage } from '../../../../providers/contract.ts';
 import { messenger } from '../../../../providers/messenger/provider.ts';
 import { addTemplate } from '../../../../simulators/meta/templates.ts';
-import { ADA, answer, attached, facebook, lateChat, type Facebook } from './fixture.ts';
+import { fileOf } from '../outgoing.ts';
+import { ADA, answer, facebook, lateChat, type Facebook } from './fixture.ts';
 
 let fb: Facebook;
 beforeEach(async () => {
@@ -122,8 +123,8 @@ describe('files', () => {
     const receipt = await send(
       answer('Here', {
         attachments: [
-          attached('a.png', 'image/png', png),
-          attached('Rechnung Ä.pdf', 'application/pdf', Buffer.from('%PDF-1.7')),
+          fileOf('image/png', 'a.png', png),
+          fileOf('application/pdf', 'Rechnung Ä.pdf', Buffer.from('%PDF-1.7')),
         ],
       }),
     );
@@ -145,7 +146,7 @@ describe('files', () => {
     const receipt = await send(
       answer(
         'Is it this one?',
-        { attachments: [attached('a.png', 'image/png', png)] },
+        { attachments: [fileOf('image/png', 'a.png', png)] },
         { interactive: { type: 'quick_replies', replies } },
       ),
     );
@@ -157,7 +158,7 @@ describe('files', () => {
   });
 
   it('that are too large are refused before anything goes out', async () => {
-    const huge = { ...attached('a.zip', 'application/zip', png), size: 26 * 1024 * 1024 };
+    const huge = { ...fileOf('application/zip', 'a.zip', png), size: 26 * 1024 * 1024 };
     await expect(send(answer('x', { attachments: [huge] }))).rejects.toMatchObject({
       class: 'give_up',
       code: 'messenger.file_too_large',
@@ -167,7 +168,7 @@ describe('files', () => {
 
   it('that fail after the text leave it uncertain: sent anew, the text would come twice', async () => {
     fb.meta.faults.failNext({ kind: 'reset', match: /POST .*message_attachments/ });
-    const message = answer('Here', { attachments: [attached('a.png', 'image/png', png)] });
+    const message = answer('Here', { attachments: [fileOf('image/png', 'a.png', png)] });
     await expect(send(message)).rejects.toMatchObject({ class: 'retry' });
     expect(sent()).toEqual([]);
 
@@ -204,7 +205,7 @@ describe('files', () => {
         pause: () => Promise.resolve(),
       },
     });
-    const message = answer('Here', { attachments: [attached('a.png', 'image/png', png)] });
+    const message = answer('Here', { attachments: [fileOf('image/png', 'a.png', png)] });
     await messenger.sender!.send(call, message, async () => undefined);
     expect(sent()).toHaveLength(2);
   });

@@ -1,9 +1,10 @@
-import type { DoorRequest } from '../../../../providers/contract.ts';
 import type { DoorCall } from '../../../../simulators/mail-cloud.ts';
 import { providerCall } from '../call.ts';
+import { cutOff } from '../cut-off.ts';
 import { clouds } from '../mail-clouds/clouds.ts';
 import { openDoor } from '../mail-clouds/door.ts';
 import type { DoorOutside, Outside, SenderOutside } from './contract.ts';
+import { requestOf } from './door-request.ts';
 
 /** The outside of a vendor whose mail comes by a webhook and leaves by an API: its simulator. */
 export function mailCloudOutside(name: string): Outside {
@@ -11,24 +12,14 @@ export function mailCloudOutside(name: string): Outside {
 
   async function sender(): Promise<SenderOutside> {
     const { simulator, settings } = await cloud.start();
-    const { network } = providerCall({});
-    let isUnreachable = false;
+    const { network, cut } = cutOff();
     return {
       settings,
-      call: {
-        network: {
-          ...network,
-          fetch: async (url, init) => {
-            if (!isUnreachable) return network.fetch(url, init);
-            isUnreachable = false;
-            return network.fetch(await unused(), init);
-          },
-        },
-      },
+      call: { network },
       sent: () => simulator.sent.map(({ raw, submitted }) => submitted ?? raw),
       afterLostAnswer: 'uncertain',
       failNext(fault) {
-        if (fault === 'lost') isUnreachable = true;
+        if (fault === 'lost') cut();
         else if (fault === 'busy') simulator.faults.failNext({ kind: 'too_many' });
         else if (fault === 'answer_lost') simulator.faults.failNext({ kind: 'lost_answer' });
         else simulator.refuseNext();
@@ -66,21 +57,4 @@ export function mailCloudOutside(name: string): Outside {
   }
 
   return { sender, door };
-}
-
-function requestOf({ url, headers, body }: DoorCall): DoorRequest {
-  return {
-    method: 'POST',
-    headers,
-    query: Object.fromEntries(new URL(url).searchParams),
-    body,
-    receivedAt: new Date(),
-  };
-}
-
-/** An address on which nothing listens. */
-async function unused(): Promise<string> {
-  const door = await openDoor(clouds[0]!.provider, () => providerCall({}));
-  await door.close();
-  return door.url;
 }

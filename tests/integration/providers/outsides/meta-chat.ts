@@ -1,7 +1,7 @@
 import type { DoorRequest } from '../../../../providers/contract.ts';
-import type { DoorCall } from '../../../../simulators/mail-cloud.ts';
 import { metaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { ChatOutside } from './contract.ts';
+import { requestOf } from './door-request.ts';
 
 /** A number, or a page, at Meta's simulator, with a customer who writes to it. */
 export async function metaChat(of: 'whatsapp' | 'messenger'): Promise<ChatOutside> {
@@ -56,15 +56,5 @@ export async function metaChat(of: 'whatsapp' | 'messenger'): Promise<ChatOutsid
     },
     marked: () => line.marked.length,
     close: () => simulator.close(),
-  };
-}
-
-function requestOf({ url, headers, body }: DoorCall): DoorRequest {
-  return {
-    method: 'POST',
-    headers,
-    query: Object.fromEntries(new URL(url).searchParams),
-    body,
-    receivedAt: new Date(),
   };
 }

@@ -7,7 +7,8 @@ import type { MediaReference } from '../../../../domain/chat.ts';
 import type { MessageTemplate } from '../../../../domain/message-template.ts';
 import { whatsapp } from '../../../../providers/whatsapp/provider.ts';
 import { addTemplate } from '../../../../simulators/meta/templates.ts';
-import { CUSTOMER, unused } from './answers.ts';
+import { unused } from '../cut-off.ts';
+import { CUSTOMER } from './answers.ts';
 import { whatsappFixture, type WhatsAppFixture } from './fixture.ts';
 
 let at: WhatsAppFixture;

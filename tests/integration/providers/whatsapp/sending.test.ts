@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Interactive } from '../../../../domain/chat.ts';
 import type { OutgoingMessage } from '../../../../providers/contract.ts';
 import { whatsapp } from '../../../../providers/whatsapp/provider.ts';
-import { chatOf, CUSTOMER, fileOf } from './answers.ts';
+import { fileOf } from '../outgoing.ts';
+import { chatOf, CUSTOMER } from './answers.ts';
 import { whatsappFixture, type WhatsAppFixture } from './fixture.ts';
 
 let at: WhatsAppFixture;
