@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** A port that another program holds; the message names the port and the variable to change. */
@@ -5,16 +6,17 @@ export class PortTaken extends Error {
   override name = 'PortTaken';
 }
 
+/** Below those that systems give to whoever asks for any (Linux from 32768, others from 49152): it stays free until it is bound. */
+const PLACES = { from: 10_000, to: 32_768 };
 const given = new Set<number>();
 
-/** Any TCP port that is free at the moment, never the same one twice in this process; the caller binds it at once. */
+/** Any TCP port that is free at the moment, never the same one twice in this process. */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const port = await listenOnce(host, 0);
-    if (port === undefined) break;
+  for (let attempt = 0; attempt < 1_000; attempt += 1) {
+    const port = randomInt(PLACES.from, PLACES.to);
     if (given.has(port)) continue;
     given.add(port);
-    return port;
+    if ((await listenOnce(host, port)) !== undefined) return port;
   }
   throw new Error(`No free port on ${host}.`);
 }

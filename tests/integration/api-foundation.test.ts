@@ -97,7 +97,7 @@ test('a made key is shown once, works, and stops within seconds of its revocatio
   expect((await ada.call('DELETE', `/v1/api-keys/${made.body.id}`)).status).toBe(204);
   await new Promise((resolve) => setTimeout(resolve, 2_100));
   expect((await use()).status).toBe(401);
-}, 15_000);
+});
 
 test.each([
   ['malformed JSON', '{"name": ', 'application/json', 400, 'malformed_json'],
@@ -235,7 +235,7 @@ test('a request under way keeps its key locked, 20 s at a time, and its answer f
     expect(left).toBeLessThanOrEqual(20);
     await eventually(async () => {
       expect((await lockEnd()).end.getTime()).toBeGreaterThan(end.getTime());
-    }, 30_000);
+    }, 90_000);
     return answer;
   });
   expect(first).toEqual(answer);
@@ -243,7 +243,7 @@ test('a request under way keeps its key locked, 20 s at a time, and its answer f
     throw new Error('it was done before');
   });
   expect(repeat).toMatchObject({ status: 201, headers: { 'Idempotent-Replayed': 'true' } });
-}, 60_000);
+}, 240_000);
 
 test('an empty Idempotency-Key is refused', async () => {
   const { status } = await ada.call('POST', '/v1/api-keys', newKey, { 'idempotency-key': '' });

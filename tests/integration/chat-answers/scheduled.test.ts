@@ -103,16 +103,16 @@ it('the account’s templates are read on request, with what each wants', async 
 it('survives every restart and is sent once; cancelled in time it never is', async () => {
   const early = await ticketAfterWindow();
   let workers: WorkerProcess = await product.startWorkers();
-  const soon = await schedule(early, 5_000);
-  const over = await schedule(early, 8_000);
-  const dropped = await schedule(early, 6_000);
+  const soon = await schedule(early, 15_000);
+  const over = await schedule(early, 18_000);
+  const dropped = await schedule(early, 16_000);
   const later = await schedule(early, HOUR);
 
   // Killed before the time of any of them; back when it has passed.
   await workers.kill('SIGKILL');
   const cancelled = await product.call('DELETE', `/v1/scheduled-messages/${dropped}`);
   expect(cancelled).toMatchObject({ status: 200, body: { status: 'cancelled' } });
-  await new Promise((passed) => setTimeout(passed, 9_000));
+  await new Promise((passed) => setTimeout(passed, 19_000));
   expect(number.sent).toHaveLength(0);
   workers = await product.startWorkers();
   await eventually(async () => {
