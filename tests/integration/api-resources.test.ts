@@ -244,16 +244,16 @@ describe('events', () => {
 
   test('an event of an open transaction holds back the later ones', async () => {
     const reader = await api.client('patient');
-    let finish = () => {};
-    const open = new Promise<void>((resolve) => (finish = resolve));
+    const [begun, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const slow = inTenant(api.db, reader.tenantId, async (tx) => {
       await sql`select pg_current_xact_id()`.execute(tx);
-      await open;
+      begun.resolve();
+      await open.promise;
     });
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await begun.promise;
     await raise(reader, 2);
     expect((await reader.call('GET', '/v1/events')).body.data).toEqual([]);
-    finish();
+    open.resolve();
     await slow;
     await allShown(reader, 2);
     expect(seen(await reader.call('GET', '/v1/events'))).toEqual([0, 1]);

@@ -239,12 +239,15 @@ describe('two contacts that an agent knows to be one', () => {
       const again = await merge({ contact_id: other, ...proof }, id);
       expect([again.status, again.body]).toEqual([200, first.body]);
     }
-    const events = await get('/v1/events?types=contact.merged');
-    expect(
-      events.data.filter((one: { type: string }) => one.type === 'contact.merged'),
-    ).toMatchObject([
-      { data: { contact: { id: byMail }, merged: { id: byChat, addresses: [NUMBER] } } },
-    ]);
+    // The stream waits for transactions that began before, others' tests' too.
+    await eventually(async () => {
+      const events = await get('/v1/events?types=contact.merged');
+      expect(
+        events.data.filter((one: { type: string }) => one.type === 'contact.merged'),
+      ).toMatchObject([
+        { data: { contact: { id: byMail }, merged: { id: byChat, addresses: [NUMBER] } } },
+      ]);
+    });
     const timeline = await get(`/v1/tickets/${chatTicket}/timeline`);
     expect(
       timeline.data.filter((one: { action?: string }) => one.action === 'contact.merged'),

@@ -9,6 +9,7 @@ import {
   type PendingWork,
   type Relay,
 } from '../../../workflows/contracts/relay.ts';
+import { eventually } from '../../harness/index.ts';
 import { keepingSender } from '../../workflow/ticket-seed.ts';
 import { applyingRelay } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
@@ -117,9 +118,22 @@ const make = (id: string, headers = {}) =>
   client.call('POST', `/v1/messages/${id}/ticket`, undefined, headers);
 const reply = (id: string, body: object = {}, key?: string) =>
   client.call('POST', `/v1/messages/${id}/reply`, { text: 'On its way.', ...body }, key === undefined ? {} : { 'idempotency-key': key }); // prettier-ignore
-const events = async (): Promise<
-  { type: string; ticket_id: string | null; sequence: number | null; data: { message?: Shown } }[]
-> => (await client.call('GET', '/v1/events?limit=100')).body.data;
+interface Told {
+  readonly type: string;
+  readonly ticket_id: string | null;
+  readonly sequence: number | null;
+  readonly data: { readonly message?: Shown };
+}
+/** All that were written: the stream waits for transactions that began before, others' tests' too. */
+async function events(): Promise<Told[]> {
+  const all = await rows.inDb((tx) => tx.selectFrom('events').select('id').execute());
+  let shown: Told[] = [];
+  await eventually(async () => {
+    shown = (await client.call('GET', '/v1/events?limit=100')).body.data;
+    expect(shown).toHaveLength(all.length);
+  });
+  return shown;
+}
 
 describe('an answer to a message without a ticket', () => {
   it('begins its ticket, as ingestion would have, and what is said next goes there too', async () => {
