@@ -17,17 +17,3 @@ export function wayOut({ manifest, sender }: ChannelProvider, settings: unknown)
 export function hasWayOut(provider: ChannelProvider, settings: unknown): boolean {
   return wayOut(provider, settings) === 'open';
 }
-
-/** What an admin should know of rules that the settings leave without effect. */
-export function rulesWarnings(
-  provider: ChannelProvider,
-  settings: unknown,
-  rules: unknown,
-): string[] {
-  const { autoresponder } = (rules ?? {}) as { autoresponder?: { enabled?: boolean } }; // checked when they were saved
-  if (!autoresponder || autoresponder.enabled === false || hasWayOut(provider, settings)) return [];
-  return [NO_WAY_OUT];
-}
-
-export const NO_WAY_OUT =
-  'The autoresponder answers nobody: the settings of this channel name nothing to send by.';

@@ -2,7 +2,7 @@ import { storedChannelCall } from '../../db/channel-call.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { createCall } from '../../providers/call.ts';
 import { withInstallationApp } from '../../providers/environment.ts';
-import { rulesWarnings } from '../../providers/way-out.ts';
+import { rulesWarnings } from '../../providers/autoresponder.ts';
 import type {
   ChannelFacts,
   ChannelProvider,

@@ -20,10 +20,9 @@ import {
 import { ruleFacts } from '../../domain/rules/facts.ts';
 import { ChannelRules, Condition } from '../../domain/rules/schema.ts';
 import { TicketPriority } from '../../domain/ticket.ts';
-import { updateMessage } from '../../domain/ticket-updates.ts';
+import { whyAnswersNobody } from '../../providers/autoresponder.ts';
 import { isChat, readChat, type ChatProvider } from '../../providers/chat-provider.ts';
 import { findProvider } from '../../providers/registry.ts';
-import { hasWayOut, NO_WAY_OUT } from '../../providers/way-out.ts';
 import { checkRules } from '../channels/rules.ts';
 import type { ApiDeps } from '../deps.ts';
 import { invalid, notFound } from '../problem.ts';
@@ -125,8 +124,9 @@ export const channelRulesRoutes: readonly AnyRoute[] = [
       const { mail, size } = await mailOf(deps, tenantId, channel, body);
       const { provider, settings } = openChannel(channel, deps.keys);
       const found = findProvider(provider);
-      const silent = !found || !hasWayOut(found, settings) ? NO_WAY_OUT : toldInstead(settings);
-      return resultOf(rules, mail, size, silent, isChat(found));
+      const { autoresponder } = rules;
+      const idle = autoresponder && whyAnswersNobody(found, settings, autoresponder);
+      return resultOf(rules, mail, size, idle, isChat(found));
     },
   }),
 ];
@@ -135,7 +135,7 @@ function resultOf(
   rules: CompiledRules,
   mail: ParsedMail,
   size: number,
-  silent: string | null,
+  idle: string | null,
   ofChat: boolean,
 ): z.output<typeof RulesTestResult> {
   const facts = ruleFacts(mail, size);
@@ -158,7 +158,7 @@ function resultOf(
       ...rule,
       conditions: conditions.map((condition) => ({ ...condition })),
     })),
-    autoresponder: autoresponse(rules, mail, verdict, silent, ofChat),
+    autoresponder: autoresponse(rules, mail, verdict, idle, ofChat),
   };
 }
 
@@ -166,12 +166,12 @@ function autoresponse(
   { autoresponder }: CompiledRules,
   mail: ParsedMail,
   verdict: ReturnType<typeof evaluate>,
-  silent: string | null,
+  idle: string | null,
   ofChat: boolean,
 ): z.output<typeof RulesTestResult>['autoresponder'] {
   const no = (reason: string) => ({ answers: false, to: null, reason });
   if (!autoresponder) return no('The channel has no autoresponder that is enabled.');
-  if (silent !== null) return no(silent);
+  if (idle !== null) return no(idle);
   if (verdict.filtered ?? verdict.lacksKeyword) return no('It would begin no ticket.');
   // As if it came now: a stored mail is old, which is not what is asked.
   const now = new Date(mail.message.timestamp);
@@ -182,13 +182,6 @@ function autoresponse(
     to: autoreplyRecipient({ mail, verdict }),
     reason: `If it begins a ticket, and its sender was not answered in the last ${autoresponder.hours} hours${ofChat ? ' and has not asked for silence' : ''}.`,
   };
-}
-
-/** Only a chat's settings say so. */
-function toldInstead(settings: unknown): string | null {
-  return updateMessage(settings, 'ticket.created') === null
-    ? null
-    : 'The settings tell that a request has come in (template_messages), and that goes instead.';
 }
 
 async function mailOf(

@@ -11,7 +11,7 @@ import { waitingSends } from '../../db/queries/waiting-sends.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { ChannelRules } from '../../domain/rules/schema.ts';
 import { findProvider, providers } from '../../providers/registry.ts';
-import { rulesWarnings } from '../../providers/way-out.ts';
+import { rulesWarnings } from '../../providers/autoresponder.ts';
 import { hashSecret, mintToken } from '../../security/api-key.ts';
 import { ProviderName } from '../channels/name.ts';
 import { hasDoor, isReachedByAddressAlone, providerNamed } from '../channels/provider.ts';
