@@ -11,7 +11,7 @@ import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
 import { heartbeating } from './heartbeating.ts';
 import { callOf, providerOf } from './mailboxes.ts';
-import type { ProviderOptions } from './sending.ts';
+import type { ProviderOptions } from './provider-options.ts';
 
 const SIGN_OF_LIFE_MS = 5_000;
 

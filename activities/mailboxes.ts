@@ -43,7 +43,7 @@ import { fetchMissingFiles } from './chat-media.ts';
 import { providerErrors } from './failures.ts';
 import { ingestStaged, Ingestion, type HeldSources } from './ingestion.ts';
 import { lookingEvery } from './mailbox-looking.ts';
-import type { ProviderOptions } from './sending.ts';
+import type { ProviderOptions } from './provider-options.ts';
 import { refreshHealth } from './account-health.ts';
 import { refreshTemplates } from './templates.ts';
 

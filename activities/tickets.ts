@@ -32,7 +32,7 @@ import { messagesFailed } from '../telemetry/metrics.ts';
 import { traced } from '../telemetry/trace.ts';
 import type { Deps } from './deps.ts';
 import { elapsedMs } from './elapsed.ts';
-import type { ProviderOptions } from './sending.ts';
+import type { ProviderOptions } from './provider-options.ts';
 import { apply, type CommandWork } from './ticket-commands.ts';
 import { announceDue } from './ticket-escalation.ts';
 import { tellCustomer } from './ticket-updates.ts';

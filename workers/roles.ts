@@ -9,7 +9,8 @@ import {
 } from '../activities/mailboxes.ts';
 import { createMailboxWatchActivities } from '../activities/mailbox-watch.ts';
 import { createScheduledMessageActivities } from '../activities/scheduled-messages.ts';
-import { createSendingActivities, type ProviderOptions } from '../activities/sending.ts';
+import type { ProviderOptions } from '../activities/provider-options.ts';
+import { createSendingActivities } from '../activities/sending.ts';
 import { createSweepActivities } from '../activities/sweep.ts';
 import { createTicketActivities } from '../activities/tickets.ts';
 import { providers } from '../providers/registry.ts';

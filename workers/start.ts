@@ -1,7 +1,7 @@
 import { Client } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker, type NativeConnection } from '@temporalio/worker';
 import type { ReadinessPart } from '../api/deps.ts';
-import type { ProviderOptions } from '../activities/sending.ts';
+import type { ProviderOptions } from '../activities/provider-options.ts';
 import type { OpenDeps } from './deps.ts';
 import { queuesOf, type QueueSpec, type Role } from './roles.ts';
 import { ensureSchedules } from './schedules.ts';

@@ -1,7 +1,8 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { Deps } from '../../activities/deps.ts';
-import { createSendingActivities, type ProviderOptions } from '../../activities/sending.ts';
+import type { ProviderOptions } from '../../activities/provider-options.ts';
+import { createSendingActivities } from '../../activities/sending.ts';
 import { createTicketActivities } from '../../activities/tickets.ts';
 import { inTenant } from '../../db/connection.ts';
 import { insertCommand } from '../../db/queries/commands.ts';

@@ -1,4 +1,4 @@
-import type { ProviderOptions } from '../../../../activities/sending.ts';
+import type { ProviderOptions } from '../../../../activities/provider-options.ts';
 import { startApi } from '../../../../api/main.ts';
 import { loadConfig } from '../../../../config/config.ts';
 import { inTenant, type Db } from '../../../../db/connection.ts';
