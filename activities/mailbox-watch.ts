@@ -10,7 +10,7 @@ import type { MailboxRef } from '../workflows/contracts/mailbox.ts';
 import type { Deps } from './deps.ts';
 import { providerErrors } from './failures.ts';
 import { heartbeating } from './heartbeating.ts';
-import { callOf, providerOf } from './mailboxes.ts';
+import { callOf, providerOf } from './mailbox-call.ts';
 import type { ProviderOptions } from './provider-options.ts';
 
 const SIGN_OF_LIFE_MS = 5_000;

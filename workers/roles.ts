@@ -2,11 +2,9 @@ import { createDeliveryActivities } from '../activities/deliveries.ts';
 import type { Deps } from '../activities/deps.ts';
 import { createDispatcherActivities } from '../activities/dispatcher.ts';
 import { createDrainActivities } from '../activities/drain.ts';
-import {
-  createMailboxStateActivities,
-  createMailboxSyncActivities,
-  createMailboxWaitActivities,
-} from '../activities/mailboxes.ts';
+import { createMailboxStateActivities } from '../activities/mailbox-state.ts';
+import { createMailboxSyncActivities } from '../activities/mailbox-sync.ts';
+import { createMailboxWaitActivities } from '../activities/mailbox-wait.ts';
 import { createMailboxWatchActivities } from '../activities/mailbox-watch.ts';
 import { createScheduledMessageActivities } from '../activities/scheduled-messages.ts';
 import type { ProviderOptions } from '../activities/provider-options.ts';

@@ -2,11 +2,9 @@ import { Client, type Connection } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import { z } from 'zod';
 import type { Deps } from '../../activities/deps.ts';
-import {
-  createMailboxStateActivities,
-  createMailboxSyncActivities,
-  createMailboxWaitActivities,
-} from '../../activities/mailboxes.ts';
+import { createMailboxStateActivities } from '../../activities/mailbox-state.ts';
+import { createMailboxSyncActivities } from '../../activities/mailbox-sync.ts';
+import { createMailboxWaitActivities } from '../../activities/mailbox-wait.ts';
 import { createMailboxWatchActivities } from '../../activities/mailbox-watch.ts';
 import { loadConfig } from '../../config/config.ts';
 import { connect, inTenant } from '../../db/connection.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createMailboxSyncActivities } from '../../../activities/mailboxes.ts';
+import { createMailboxSyncActivities } from '../../../activities/mailbox-sync.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { changeChannel } from '../../../db/queries/channel-changes.ts';
 import type { AccountHealth } from '../../../domain/account-health.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createMailboxSyncActivities } from '../../../activities/mailboxes.ts';
+import { createMailboxSyncActivities } from '../../../activities/mailbox-sync.ts';
 import { inTenant } from '../../../db/connection.ts';
 import { changeChannel, noteNews, wantState } from '../../../db/queries/channel-changes.ts';
 import { listTemplates } from '../../../db/queries/message-templates.ts';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createMailboxSyncActivities } from '../../../activities/mailboxes.ts';
+import { createMailboxSyncActivities } from '../../../activities/mailbox-sync.ts';
 import { changeChannel } from '../../../db/queries/channel-changes.ts';
 import { noteRefusal } from '../../../db/queries/channel-refusals.ts';
 import { loadChannel } from '../../../db/queries/channels.ts';
