@@ -200,6 +200,17 @@ export const NormalizedMessage = z
   .meta({ id: 'NormalizedMessage', description: 'A message before it is stored.' });
 export type NormalizedMessage = z.infer<typeof NormalizedMessage>;
 
+const QuotedMessage = z
+  .object({
+    id: z.string(),
+    direction: Direction,
+    sender: MailAddress.nullable(),
+    timestamp: z.iso.datetime(),
+    content: z.string().meta({ description: 'Its beginning: at most 300 characters.' }),
+    attachments: z.array(MessageAttachment),
+  })
+  .meta({ id: 'QuotedMessage' });
+
 /** A message as the API shows it. */
 export const Message = z
   .object({
@@ -223,6 +234,10 @@ export const Message = z
     }),
     conversation: ConversationState.nullable().optional().meta({
       description: 'By itself and in lists: of a chat, what may be said now.',
+    }),
+    quoted: QuotedMessage.nullable().optional().meta({
+      description:
+        'By itself and in lists: the message of the same conversation that a chat’s message quotes; null where it quotes none that is here.',
     }),
     attachments: z.array(MessageAttachment),
     metadata: z

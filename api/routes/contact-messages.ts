@@ -10,11 +10,11 @@ import {
 } from '../../domain/conversation-state.ts';
 import { Direction, Message, MessageChannel } from '../../domain/message.ts';
 import { findProvider } from '../../providers/registry.ts';
-import { messagesWithConversation } from '../channels/conversation.ts';
 import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
 import { route, type AnyRoute } from '../route.ts';
+import { shownMessages } from '../shown-messages.ts';
 
 const tags = ['Contacts'];
 const params = z.object({ id: z.string() });
@@ -69,7 +69,7 @@ export const contactMessageRoutes: readonly AnyRoute[] = [
         (message) => message,
         ({ timestamp, id }) => [timestamp, id],
       );
-      return { ...shown, data: await messagesWithConversation(deps, tenantId, shown.data) };
+      return { ...shown, data: await shownMessages(deps, tenantId, shown.data) };
     },
   }),
   route({

@@ -4,7 +4,6 @@ import { findSourceBlob, showMessage } from '../../db/queries/messages.ts';
 import { Direction, Message, MessageStatus } from '../../domain/message.ts';
 import { Ticket } from '../../domain/ticket.ts';
 import { findProvider } from '../../providers/registry.ts';
-import { messagesWithConversation } from '../channels/conversation.ts';
 import { ProviderName } from '../channels/name.ts';
 import { currentContact } from '../contacts.ts';
 import { FailingAccount, failingAccounts } from '../failing-accounts.ts';
@@ -13,6 +12,7 @@ import { NewReply, payloadOf } from '../message-input.ts';
 import { flag, listOf, page, pageOf, pageQuery, placeInTime, readCursor } from '../page.ts';
 import { notFound } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
+import { shownMessages } from '../shown-messages.ts';
 import { shownTicket } from '../shown-ticket.ts';
 import { storedBytes } from '../stored-bytes.ts';
 import { commandForMessage } from '../ticket-commands.ts';
@@ -79,7 +79,7 @@ export const messageRoutes: readonly AnyRoute[] = [
       );
       return {
         ...shown,
-        data: await messagesWithConversation(deps, tenantId, shown.data),
+        data: await shownMessages(deps, tenantId, shown.data),
         accounts: await failingAccounts(deps, tenantId, channels, synced),
       };
     },
@@ -95,7 +95,7 @@ export const messageRoutes: readonly AnyRoute[] = [
     handler: async ({ deps, tenantId, params }) => {
       const message = await showMessage(deps.db, tenantId, params.id);
       if (!message) throw notFound('message', params.id);
-      return (await messagesWithConversation(deps, tenantId, [message]))[0]!;
+      return (await shownMessages(deps, tenantId, [message]))[0]!;
     },
   }),
   route({

@@ -6,12 +6,13 @@ import { EventType } from '../../domain/events.ts';
 import { Message } from '../../domain/message.ts';
 import { Ticket, TicketPriority, TicketStatus } from '../../domain/ticket.ts';
 import type { CommandUpdate } from '../../workflows/contracts/ticket.ts';
-import { messagesWithConversation, ticketsWithConversation } from '../channels/conversation.ts';
+import { ticketsWithConversation } from '../channels/conversation.ts';
 import { ifMatch } from '../etag.ts';
 import { NewNote, NewReply, payloadOf } from '../message-input.ts';
 import { ProviderName } from '../channels/name.ts';
 import { listOf, page, pageOf, pageQuery, readCursor } from '../page.ts';
 import { route, type AnyRoute } from '../route.ts';
+import { shownMessages } from '../shown-messages.ts';
 import { linked, shownTicket } from '../shown-ticket.ts';
 import { command, commandForMessage, ticketOf } from '../ticket-commands.ts';
 
@@ -176,7 +177,7 @@ export const ticketRoutes: readonly AnyRoute[] = [
         (message) => message,
         ({ timestamp, id }) => [timestamp, id],
       );
-      return { ...shown, data: await messagesWithConversation(deps, tenantId, shown.data) };
+      return { ...shown, data: await shownMessages(deps, tenantId, shown.data) };
     },
   }),
   route({
