@@ -4,25 +4,27 @@ import type { Interactive } from '../../domain/chat.ts';
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/interactive-reply-buttons-messages */
 const BUTTONS = 3;
 const BUTTON_TITLE = 20;
+const BUTTON_ID = 256;
+/** Of the text above them. */
+const BUTTONS_BODY = 1024;
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/messages/interactive-list-messages */
 const SECTIONS = 10;
 const ROWS = 10;
 const ROW_TITLE = 24;
+const ROW_ID = 200;
 const ROW_DESCRIPTION = 72;
 const SECTION_TITLE = 24;
-const ID = 256;
-/** Of the text above the choice. */
-const BODY = 1024;
+const LIST_BODY = 4096;
 
 /** Why WhatsApp wouldn't take this choice, in plain words; null where it would. */
 export function interactiveProblem(interactive: Interactive, text: string): string | null {
   if (text === '') return 'A choice wants a text above it.';
-  if (longer(text, BODY)) return `The text above a choice may have ${BODY} characters.`;
   switch (interactive.type) {
     case 'buttons':
       return (
+        bodyProblem('buttons', text, BUTTONS_BODY) ??
         countProblem('buttons', interactive.buttons, BUTTONS) ??
-        eachProblem('button', interactive.buttons, BUTTON_TITLE)
+        eachProblem('button', interactive.buttons, BUTTON_TITLE, BUTTON_ID)
       );
     case 'list': {
       const { sections, button } = interactive;
@@ -36,9 +38,10 @@ export function interactiveProblem(interactive: Interactive, text: string): stri
       if (rows.some(({ description = '' }) => longer(description, ROW_DESCRIPTION)))
         return `A row’s description may have ${ROW_DESCRIPTION} characters.`;
       return (
+        bodyProblem('a list', text, LIST_BODY) ??
         countProblem('sections', sections, SECTIONS) ??
         countProblem('rows in all', rows, ROWS) ??
-        eachProblem('row', rows, ROW_TITLE)
+        eachProblem('row', rows, ROW_TITLE, ROW_ID)
       );
     }
     case 'quick_replies':
@@ -86,6 +89,10 @@ export function interactiveBody(interactive: Interactive, text: string, header?:
   }
 }
 
+function bodyProblem(what: string, text: string, most: number): string | null {
+  return longer(text, most) ? `The text above ${what} may have ${most} characters.` : null;
+}
+
 function countProblem(what: string, all: readonly unknown[], most: number): string | null {
   return all.length >= 1 && all.length <= most
     ? null
@@ -95,12 +102,13 @@ function countProblem(what: string, all: readonly unknown[], most: number): stri
 function eachProblem(
   what: string,
   all: readonly { readonly id: string; readonly title: string }[],
-  most: number,
+  mostTitle: number,
+  mostId: number,
 ): string | null {
-  if (all.some(({ title }) => title === '' || longer(title, most)))
-    return `A ${what}’s title may have ${most} characters, and not none.`;
-  if (all.some(({ id }) => id.trim() !== id || id === '' || longer(id, ID)))
-    return `A ${what}’s id may have ${ID} characters, not none, and no space around it.`;
+  if (all.some(({ title }) => title === '' || longer(title, mostTitle)))
+    return `A ${what}’s title may have ${mostTitle} characters, and not none.`;
+  if (all.some(({ id }) => id.trim() !== id || id === '' || longer(id, mostId)))
+    return `A ${what}’s id may have ${mostId} characters, not none, and no space around it.`;
   for (const key of ['id', 'title'] as const)
     if (
       new Set(all.map((one) => one[key])).size < all.length &&
