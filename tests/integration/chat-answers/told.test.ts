@@ -115,8 +115,9 @@ it('nothing after STOP, and everything again after START', async () => {
 });
 
 it('the autoresponder answers who begins a request, once, where the channel’s rules have one', async () => {
+  meta.world.windowMs = 3_600_000;
   await product.call('PATCH', `/v1/channels/${channel.id}`, {
-    settings: { notifications_enabled: false },
+    settings: { notifications_enabled: false, window_seconds: 3600 },
     rules: { autoresponder: { text: 'Dear {{sender.name}}: {{ticket.subject}}.' } },
   });
   const bo = { phone: '+4915187654321', name: 'Bo' };
