@@ -1,28 +1,16 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { openDoor, type TestDoor } from './door.fixture.ts';
 import { metaSimulator, type MetaSimulator } from './simulator.ts';
 import type { SimNumber } from './world.ts';
 
 let meta: MetaSimulator;
 let number: SimNumber;
-let door: Server;
-let bodies: string[];
+let door: TestDoor;
 
 beforeEach(async () => {
   meta = await metaSimulator();
   number = meta.number();
-  bodies = [];
-  door = createServer((request, response) => {
-    const challenge = new URL(request.url ?? '/', 'http://door').searchParams.get('hub.challenge');
-    const chunks: Buffer[] = [];
-    request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
-      if (request.method === 'POST') bodies.push(Buffer.concat(chunks).toString());
-      response.end(challenge ?? '');
-    });
-  });
-  await new Promise<void>((resolve) => void door.listen(0, '127.0.0.1', resolve));
+  door = await openDoor();
 });
 afterEach(async () => {
   await meta.close();
@@ -39,8 +27,7 @@ async function control(path: string, body?: object): Promise<{ status: number; b
   return { status: answer.status, body: text === '' ? null : (JSON.parse(text) as unknown) };
 }
 
-const connect = () =>
-  control('/connect', { url: `http://127.0.0.1:${(door.address() as AddressInfo).port}/` });
+const connect = () => control('/connect', { url: door.url });
 
 async function send() {
   const answer = await fetch(`${meta.url}/v23.0/${number.id}/messages`, {
@@ -63,7 +50,10 @@ it('lets a person write, with a file too, and shows what the door was told', asy
   expect(await control('/messages', { ...FROM, text: 'Hello' })).toMatchObject({ status: 201 });
   const file = { kind: 'image', content: 'aGk=', content_type: 'image/png', caption: 'Look' };
   expect(await control('/messages', { ...FROM, file })).toMatchObject({ status: 201 });
-  expect(bodies.map((body) => /"(Hello|Look)"/.exec(body)?.[1])).toEqual(['Hello', 'Look']);
+  expect(door.called.map(({ body }) => /"(Hello|Look)"/.exec(body.toString())?.[1])).toEqual([
+    'Hello',
+    'Look',
+  ]);
   expect(await control('/calls')).toMatchObject({ body: [{ status: 200 }, { status: 200 }] });
   expect(await control('/messages', { from: 'Ada', text: 'x' })).toMatchObject({ status: 400 });
   expect(await control('/messages', { ...FROM, to: '1', text: 'x' })).toMatchObject({
@@ -85,7 +75,7 @@ it('shows what was sent, and tells of it when asked', async () => {
   expect(await control('/sent')).toMatchObject({
     body: [{ id, of: number.id, statuses: ['read'] }],
   });
-  expect(bodies.at(-1)).toContain('"status":"read"');
+  expect(door.called.at(-1)!.body.toString()).toContain('"status":"read"');
   expect(await control('/reports', { id: 'x', kind: 'read' })).toMatchObject({ status: 404 });
 });
 
@@ -106,7 +96,7 @@ it('looks at a template, and tells the app of the account, not of a number', asy
   await connect();
   const review = { name: 'ticket_update', status: 'PAUSED' };
   expect(await control('/templates', review)).toMatchObject({ status: 204 });
-  expect(JSON.parse(bodies.at(-1)!)).toEqual({
+  expect(door.told().at(-1)).toEqual({
     object: 'whatsapp_business_account',
     entry: [
       {
