@@ -9,6 +9,7 @@ import type { CommandOutcome, CommandUpdate } from '../workflows/contracts/ticke
 import type { ApiDeps } from './deps.ts';
 import { stale } from './etag.ts';
 import { notFound, Problem, unavailable } from './problem.ts';
+import { refusedField } from './refused-field.ts';
 import type { Call } from './route.ts';
 
 type AnyCall = Pick<
@@ -59,7 +60,9 @@ export async function command(
   const outcome = await tell(deps, { tenantId, ticketId: ticket.id }, kind, id);
   if (outcome.ok) return { ...outcome, ticketId: ticket.id };
   if (outcome.status === 412) throw stale((await ticketOf(call, ticket.id)).version);
-  throw new Problem(outcome.status, outcome.code, outcome.detail);
+  throw new Problem(outcome.status, outcome.code, outcome.detail, {
+    errors: refusedField(outcome, payload),
+  });
 }
 
 /** The same, for what makes a message; answers with it. */

@@ -3,11 +3,13 @@ import { draftChat, type ChatPayload } from '../../db/chat-draft.ts';
 import { inTenant, type Tx } from '../../db/connection.ts';
 import { answeredMessage, unknownAttachments } from '../../db/queries/outgoing.ts';
 import type { TicketRow } from '../../db/queries/tickets.ts';
+import type { Refusal } from '../../domain/chat-answer.ts';
 import type { TenantId } from '../../domain/ids.ts';
 import { findProvider } from '../../providers/registry.ts';
 import { messagesRefused } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
 import { Problem } from '../problem.ts';
+import { refusedField } from '../refused-field.ts';
 
 export type AnswerPayload = ChatPayload & {
   readonly channel?: string;
@@ -28,24 +30,39 @@ export async function checkAnswer(
   const named = payload.in_reply_to ?? null;
   const answered = await answeredMessage(tx, ticket.id, named);
   if (named !== null && !answered)
-    throw refused('unknown_message', `There is no message "${named}" on this ticket to answer.`);
+    throw refused(
+      {
+        code: 'unknown_message',
+        detail: `There is no message "${named}" on this ticket to answer.`,
+      },
+      payload,
+    );
   const wayOut = wayOutBy(findProvider, deps.keys);
   const way = { tx, tenantId, ticket, at, canSend, wayOut };
   const channel = await answeringChannel(way, answered, payload);
-  if ('code' in channel) throw refused(channel.code, channel.detail);
+  if ('code' in channel) throw refused(channel, payload);
   const [unknown] = await unknownAttachments(tx, payload.attachments ?? []);
   if (unknown !== undefined)
-    throw refused('unknown_attachment', `There is no attachment "${unknown}"; upload it first.`);
+    throw refused(
+      {
+        code: 'unknown_attachment',
+        detail: `There is no attachment "${unknown}"; upload it first.`,
+      },
+      payload,
+    );
   const chat = findProvider(channel.provider)?.chat;
   if (chat) {
     const place = { tx, channelId: channel.id, chat, ticket };
     const draft = await draftChat(place, payload, named === null ? null : answered, at);
     if ('code' in draft) {
       messagesRefused.inc({ provider: channel.provider, reason: draft.code });
-      throw refused(draft.code, draft.detail);
+      throw refused(draft, payload);
     }
   } else if (payload.template !== undefined)
-    throw refused('template_not_supported', 'Mail has no "template"; write the text.');
+    throw refused(
+      { code: 'template_not_supported', detail: 'Mail has no "template"; write the text.' },
+      payload,
+    );
   return { channelId: channel.id };
 }
 
@@ -61,6 +78,7 @@ export function checkScheduled(
   return inTenant(call.deps.db, call.tenantId, (tx) => checkAnswer(tx, call, ticket, payload, at));
 }
 
-function refused(code: string, detail: string): Problem {
-  return new Problem(422, code, detail);
+function refused(refusal: Refusal, payload: AnswerPayload): Problem {
+  const { code, detail } = refusal;
+  return new Problem(422, code, detail, { errors: refusedField(refusal, payload) });
 }

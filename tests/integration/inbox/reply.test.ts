@@ -104,6 +104,49 @@ describe('an answer to a message', () => {
     });
   });
 
+  it('is refused with the field to mend', async () => {
+    await storeTemplates(api.db, { tenantId: client.tenantId, id: chat }, TEMPLATES, new Date());
+    const buttons = { type: 'buttons', buttons: [{ id: '1', title: 'Yes' }] };
+    const template = (more: object) => ({ text: undefined, template: more });
+    const cases: [object, string][] = [
+      [{ cc: ['bob@example.com'] }, '/cc'],
+      [{ text: 'x'.repeat(101) }, '/text'],
+      [{ text: undefined, html: 'x'.repeat(101) }, '/html'],
+      [{ attachments: ['att_none'] }, '/attachments'],
+      [{ tag: 'OTHER' }, '/tag'],
+      [{ interactive: { type: 'quick_replies', replies: buttons.buttons } }, '/interactive'],
+      [{ account_id: 'chn_none' }, '/account_id'],
+      [{ template: 'offer' }, '/text'],
+      [{ text: undefined, template: 'none' }, '/template'],
+      [template({ name: 'none' }), '/template/name'],
+      [template({ name: 'offer' }), '/template/name'],
+      [template({ name: 'greeting' }), '/template'],
+      [template({ name: 'greeting', language: 'fr' }), '/template/name'],
+      [template({ name: 'order_update' }), '/template'],
+      [template({ name: 'order_update', values: { 1: 'x' } }), '/template/values'],
+      [template({ name: 'parcel', values: { 'header.1': 'att_none' } }), '/template/values'],
+    ];
+    for (const [body, pointer] of cases) {
+      const { detail, ...refused } = await reply(byChat, body);
+      expect({ body, ...refused }).toMatchObject({
+        body,
+        status: 422,
+        errors: [{ pointer, message: detail }],
+      });
+    }
+    const at = new Date(Date.now() + HOUR).toISOString();
+    const scheduled = await client.call('POST', '/v1/scheduled-messages', {
+      ticket_id: ticketId,
+      account_id: chat,
+      send_at: at,
+      template: { name: 'order_update', values: { 1: 'x' } },
+    });
+    expect(scheduled.body).toMatchObject({
+      status: 422,
+      errors: [{ pointer: '/template/values' }],
+    });
+  });
+
   it('leaves otherwise where it is told to', async () => {
     expect(await reply(byChat, { account_id: second })).toMatchObject({ account_id: second });
     expect(await reply(byMail, { channel: 'whatsapp' })).toMatchObject({
