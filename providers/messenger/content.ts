@@ -199,7 +199,8 @@ function bookingOf(payload: Attachment['payload']): string {
   const { status, start_time: starts } = z
     .looseObject({ status: words, start_time: z.number().optional().catch(undefined) })
     .parse(payload ?? {});
-  const when = starts === undefined ? '' : ` for ${new Date(starts * 1000).toISOString()}`;
+  const at = new Date((starts ?? Number.NaN) * 1000);
+  const when = Number.isNaN(at.getTime()) ? '' : ` for ${at.toISOString()}`;
   return `${status ?? 'changed'}${when}`;
 }
 

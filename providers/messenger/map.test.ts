@@ -42,6 +42,18 @@ describe('what a person writes', () => {
     });
   });
 
+  it('tells of an appointment, also of one whose time is none', () => {
+    const booking = (start_time: unknown) =>
+      read({
+        message: {
+          mid: 'm_9',
+          attachments: [{ type: 'appointment_booking', payload: { status: 'BOOKED', start_time } }],
+        },
+      }).message.content;
+    expect(booking(1_763_712_000)).toBe('Appointment: BOOKED for 2025-11-21T08:00:00.000Z');
+    expect(booking(1e20)).toBe('Appointment: BOOKED');
+  });
+
   it('names the message it quotes', () => {
     expect(read({ message: { mid: 'm_2', text: 'No', reply_to: { mid: 'm_1' } } }).answers).toEqual(
       ['m_1'],

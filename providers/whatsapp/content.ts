@@ -22,7 +22,7 @@ export interface Content {
  * said to be but isn't, or what is new at Meta, is named as such.
  */
 export function contentOf(message: Message): Content {
-  const read = READERS[message.type];
+  const read = Object.hasOwn(READERS, message.type) ? READERS[message.type] : undefined;
   const content = read?.(message);
   return withFrame(message, content ?? unreadable(message));
 }

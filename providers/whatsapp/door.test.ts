@@ -49,6 +49,15 @@ describe('the door', () => {
     expect(door.accounts!({ ...call, method: 'GET', body: Buffer.alloc(0) })).toEqual([]);
   });
 
+  it('takes a state whose time is none for one of now', async () => {
+    const began = Date.now();
+    const states = [{ id: 'w1', status: 'sent', timestamp: '1e300', recipient_id: '491' }];
+    const { statuses } = await receive(
+      request([{ id: 'a', changes: [change('11', { statuses: states })] }]),
+    );
+    expect(statuses![0]!.at.getTime()).toBeGreaterThanOrEqual(began);
+  });
+
   it('brings its own number’s messages, each alone and in Meta’s form', async () => {
     const contacts = [
       { wa_id: '491', profile: { name: 'Ada' } },
@@ -100,6 +109,7 @@ describe('the door', () => {
                 },
                 { id: 'w3', status: 'failed', ...at, errors: [error] },
                 { id: 'w4', status: 'pondered', ...at },
+                { id: 'w6', status: 'constructor', ...at },
                 { id: 'w5', status: 'read', ...at, recipient_type: 'group' },
               ],
             }),

@@ -209,6 +209,7 @@ describe('a message of WhatsApp’s', () => {
       'poll',
     ],
     ['one that is new', { type: 'hologram', hologram: { id: 1 } }, 'hologram'],
+    ['one that is called as what every object has', { type: 'constructor' }, 'constructor'],
     ['one whose content is missing', { type: 'interactive' }, 'interactive'],
     ['a file without an id', { type: 'image', image: {} }, 'image'],
   ])('names %s as such', (_what, message, kind) => {

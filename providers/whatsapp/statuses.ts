@@ -18,15 +18,15 @@ const STATES: Readonly<Record<string, DeliveryStatus['status']>> = {
  * where its state stays. Our mark, which goes along with each message, also names one whose id at WhatsApp never reached us.
  */
 export function statusOf(status: Status): DeliveryStatus | null {
-  const state = STATES[status.status];
+  const state = Object.hasOwn(STATES, status.status) ? STATES[status.status] : undefined;
   if (state === undefined || status.recipient_type === 'group') return null;
   const sentAs = markedMessage(status.biz_opaque_callback_data);
   const [error] = status.errors ?? [];
-  const seconds = status.timestamp;
+  const at = new Date((status.timestamp ?? Number.NaN) * 1000);
   return {
     of: { providerMessageId: status.id, ...(sentAs !== null && { sentAs }) },
     status: state,
     ...(error && { code: codeOf(error), detail: serverWords(meaningOf(error)) }),
-    at: seconds === undefined ? new Date() : new Date(seconds * 1000),
+    at: Number.isNaN(at.getTime()) ? new Date() : at,
   };
 }
