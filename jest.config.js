@@ -42,7 +42,7 @@ export default {
   globalTeardown: '<rootDir>/tests/harness/global-teardown.ts',
   maxWorkers: 2,
   workerIdleMemoryLimit: '700MB',
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   forceExit: true,
   watchman: false,
 };

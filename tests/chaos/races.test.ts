@@ -20,11 +20,11 @@ describeWith('dovecot', 'two at once', () => {
 
   beforeAll(async () => {
     world = await openWorld(4);
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await world?.close();
-  }, 60_000);
+  }, 240_000);
 
   it('two processes with all workers read one mailbox, nudged all the while, and make each mail one message', async () => {
     const second = await world.installation.secondWorker();
@@ -75,7 +75,7 @@ describeWith('dovecot', 'two at once', () => {
       const { inbound, sources } = await gatherEvidence(stage);
       expect(sources.map(({ status }) => status)).toEqual(['ingested', 'ingested']);
       expect(inbound).toHaveLength(2);
-    }, 60_000);
+    }, 90_000);
     const back = `${head}Subject: Re: Both\r\nMessage-ID: <back@customer.example>\r\nIn-Reply-To: <both@customer.example>\r\n\r\nAnd?\r\n`;
     await sendUntilAccepted(doors[1]!, [Buffer.from(back)]);
     await eventually(async () => {
@@ -83,6 +83,6 @@ describeWith('dovecot', 'two at once', () => {
       expect(inbound).toHaveLength(3);
       expect(tickets).toHaveLength(1);
       expect(new Set(inbound.map(({ ticketId }) => ticketId)).size).toBe(1);
-    }, 60_000);
-  }, 150_000);
+    }, 90_000);
+  }, 240_000);
 });

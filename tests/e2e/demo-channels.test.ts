@@ -19,7 +19,7 @@ describeWith('dovecot', 'npm run demo -- --channels', () => {
   let product: RunningProduct;
   beforeAll(async () => {
     product = await startedProduct();
-  }, 120_000);
+  }, 240_000);
   afterAll(() => product.remove());
 
   it('takes a mail in, refuses what is forged, answers and hears of the bounce at ten doors', async () => {

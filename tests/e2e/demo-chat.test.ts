@@ -6,7 +6,7 @@ describe('npm run demo -- --chat', () => {
   let product: RunningProduct;
   beforeAll(async () => {
     product = await startedProduct();
-  }, 120_000);
+  }, 240_000);
   afterAll(() => product.remove());
 
   it('shows both chats: text and a picture in, receipts, and what goes after the window', async () => {

@@ -65,7 +65,7 @@ export interface DeliverOptions {
 }
 
 const NOBODY = 65534;
-const READY_WITHIN_MS = 15_000;
+const READY_WITHIN_MS = 60_000;
 
 export interface DovecotOptions {
   /** Takes OAuth tokens too, and asks there about them (RFC 7662): `{active, username}`. */

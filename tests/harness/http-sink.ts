@@ -74,7 +74,7 @@ export async function httpSink(): Promise<HttpSink> {
     requests,
     answerNext: (...answers) => void queued.push(...answers),
     answerWith: (answer) => void (standing = answer),
-    waitFor: (count, timeoutMs = 10_000) =>
+    waitFor: (count, timeoutMs = 45_000) =>
       new Promise((done, fail) => {
         const look = () => {
           if (requests.length < count) return;

@@ -122,7 +122,7 @@ export async function smtpSink(options: SmtpSinkOptions = {}): Promise<SmtpSink>
     port: address.port,
     mails,
     failNext: (...more) => void faults.push(...more),
-    waitFor: (count, timeoutMs = 10_000) => waitFor(mails, count, timeoutMs, watchers),
+    waitFor: (count, timeoutMs = 45_000) => waitFor(mails, count, timeoutMs, watchers),
     close: () => new Promise((done) => server.close(() => done())),
   };
 }

@@ -4,6 +4,7 @@ import { Client, Connection, WorkflowNotFoundError } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { silentProgress } from '../../embedded/progress.ts';
 import { askForPart, type TemporalPart } from './parts.ts';
+import { SkippingEnvironment } from './skipping-environment.ts';
 import { timeSkippingServer } from './time-skipping.ts';
 
 export interface TestTemporal {
@@ -50,11 +51,10 @@ async function untilServed(client: Client): Promise<void> {
  */
 export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
   const server = await timeSkippingServer(process.env, silentProgress);
-  const environment = await TestWorkflowEnvironment.createTimeSkipping(
+  const environment =
     'path' in server
-      ? { server: { executable: { type: 'existing-path', path: server.path } } }
-      : {},
-  );
+      ? await SkippingEnvironment.start(server.path)
+      : await TestWorkflowEnvironment.createTimeSkipping();
   // The server starts with its clock running away; from here on time passes only where a test lets it.
   await environment.connection.testService!.lockTimeSkipping({});
   return environment;

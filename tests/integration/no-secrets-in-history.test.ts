@@ -67,7 +67,7 @@ describeWith('dovecot', 'workflow histories', () => {
     await postroom.startWorkers();
     await live(login, outgoing);
     workflows = await recordedWorkflows(postroom.deps.client);
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await postroom?.close();
@@ -185,7 +185,7 @@ describeWith('dovecot', 'workflow histories', () => {
       const fine = await postroom.call('GET', `/v1/channels/${channel.id}/status`);
       expect(fine.body).toMatchObject({ state: 'watching' });
       expect((await recordedWorkflows(postroom.deps.client)).some(isGivenUp)).toBe(true);
-    }, 40_000);
+    }, 90_000);
   }
 
   async function makeEndpoints(): Promise<void> {
@@ -213,7 +213,7 @@ describeWith('dovecot', 'workflow histories', () => {
       const { body } = await postroom.call('GET', '/v1/tickets');
       expect(body.data).toHaveLength(1);
       id = body.data[0].id as string;
-    }, 30_000);
+    }, 90_000);
     return id;
   }
 

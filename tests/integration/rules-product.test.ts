@@ -17,7 +17,7 @@ let product: RunningProduct;
 beforeAll(async () => {
   sink = await smtpSink();
   product = await startedProduct();
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await product?.remove();
   await sink?.close();
@@ -44,20 +44,25 @@ test('a form’s customer is told once, is answered, and no machine is', async (
     },
   });
   const push = async (id: string, more: object = {}) => {
-    const answer = await request(
-      `${product.running.apiUrl}/ingress/email`,
-      'POST',
-      {
-        from: 'form@forms.example',
-        subject: 'Kettle',
-        text: 'From: bo@kunde.example\nIt broke.',
-        message_id: id,
-        ...more,
-      },
-      { authorization: `Bearer ${channel.ingress_token}` },
-    );
-    expect([answer.status, answer.body.status]).toEqual([200, 'processed']);
-    return answer.body as { email_id: string; ticket: { id: string; number: number } };
+    let body: unknown;
+    // A machine that has much to do may accept it first; the same again is the same mail.
+    await eventually(async () => {
+      const answer = await request(
+        `${product.running.apiUrl}/ingress/email`,
+        'POST',
+        {
+          from: 'form@forms.example',
+          subject: 'Kettle',
+          text: 'From: bo@kunde.example\nIt broke.',
+          message_id: id,
+          ...more,
+        },
+        { authorization: `Bearer ${channel.ingress_token}` },
+      );
+      expect([answer.status, answer.body.status]).toEqual([200, 'processed']);
+      body = answer.body;
+    });
+    return body as { email_id: string; ticket: { id: string; number: number } };
   };
 
   await push('machine@forms.example', { headers: { 'Auto-Submitted': 'auto-generated' } });
@@ -92,8 +97,8 @@ test('a form’s customer is told once, is answered, and no machine is', async (
       ['auto_reply', 'sent'],
       ['message', 'sent'],
     ]);
-  }, 20_000);
+  }, 90_000);
   const { body: shown } = await call('GET', `/v1/tickets/${ticket.id}`);
   expect(shown).toMatchObject({ tags: ['form'], requester: { addresses: ['bo@kunde.example'] } });
   expect(sink.mails).toHaveLength(2);
-}, 120_000);
+}, 240_000);

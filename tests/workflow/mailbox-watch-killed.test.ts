@@ -134,10 +134,8 @@ async function live(id: string, steps: readonly Step[]): Promise<void> {
   }
 
   expect([left, overseer.isArmed]).toEqual([[], false]);
-  expect([overseer.processes, overseer.log]).toEqual([
-    overseer.kills.length + 1,
-    expect.any(String), // says why, where one ended by itself
-  ]);
+  if (overseer.processes !== overseer.kills.length + 1)
+    throw new Error(`A worker ended by itself:\n${overseer.log.slice(-5_000)}`);
   expect(seen.lapses).toEqual([]);
   // One whose answer nobody heard may stand beside the next for a moment, and is ended by whoever makes that.
   expect(seen.mostLive).toBeLessThanOrEqual(2);

@@ -8,8 +8,8 @@ import type { TicketActivities } from '../../workflows/contracts/ticket-activiti
 import { ticketWorkflowType, type TicketSnapshot } from '../../workflows/contracts/ticket.ts';
 import { testTemporal } from '../harness/index.ts';
 
-const AWAY_MS = 2_500;
-const DUE_MS = 4_000;
+const AWAY_MS = 6_000;
+const DUE_MS = 9_000;
 
 let connection: NativeConnection;
 let client: Client;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   connection = await NativeConnection.connect({ address });
   client = new Client({ connection: await Connection.connect({ address }), namespace });
   await registerSearchAttributes(client, namespace);
-}, 60_000);
+}, 240_000);
 
 afterAll(async () => {
   await client?.connection.close();
@@ -71,8 +71,8 @@ it('a clock rings on time though Postgres was away at the start of the same work
     const { at, now } = await rang.promise;
     expect(at - due().getTime()).toBeGreaterThanOrEqual(0);
     // Without the time that the retries took it would ring that much late.
-    expect(at - due().getTime()).toBeLessThan(AWAY_MS * 0.6);
+    expect(at - due().getTime()).toBeLessThan(AWAY_MS * 0.8);
     expect(Date.parse(now)).toBeGreaterThanOrEqual(due().getTime());
     await handle.terminate();
   });
-}, 60_000);
+}, 240_000);

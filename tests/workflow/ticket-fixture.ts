@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import type { temporal } from '@temporalio/proto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createSendingActivities } from '../../activities/sending.ts';
 import { createTicketActivities } from '../../activities/tickets.ts';
@@ -149,12 +150,13 @@ export async function startTickets(
       return times.length === 0 ? null : Math.min(...times);
     },
 
-    /** Until nothing has been added to the history for a while of real time. */
+    /** Until no worker has anything of it in hand, and nothing has been added to the history for a while of real time. */
     async settle(ticketId: string): Promise<void> {
       for (let before = -1, quiet = 0; quiet < 4;) {
-        const { historyLength } = await handleOf(ticketId).describe();
-        quiet = historyLength === before ? quiet + 1 : 0;
-        before = historyLength;
+        const { events } = await handleOf(ticketId).fetchHistory();
+        const isQuiet = events!.length === before && !isInHand(events!);
+        quiet = isQuiet ? quiet + 1 : 0;
+        before = events!.length;
         await sleep(25);
       }
     },
@@ -202,4 +204,19 @@ export async function startTickets(
       await db.destroy();
     },
   };
+}
+
+/** A workflow task is scheduled or under way: with it are the local activities that it runs. */
+function isInHand(events: readonly temporal.api.history.v1.IHistoryEvent[]): boolean {
+  const last = events.findLast(
+    (event) =>
+      event.workflowTaskScheduledEventAttributes ??
+      event.workflowTaskStartedEventAttributes ??
+      event.workflowTaskCompletedEventAttributes ??
+      event.workflowTaskFailedEventAttributes ??
+      event.workflowTaskTimedOutEventAttributes,
+  );
+  return Boolean(
+    last?.workflowTaskScheduledEventAttributes ?? last?.workflowTaskStartedEventAttributes,
+  );
 }

@@ -16,7 +16,7 @@ import { seedChannel } from '../../workflow/channel-seed.ts';
 
 // Meta's one address for many tenants with many apps: calls that name no channel of ours.
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let api: TestApi;
 let tenants: Client[];

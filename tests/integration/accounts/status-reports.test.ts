@@ -105,6 +105,7 @@ test('what a crash left is applied by the drain, and once, though it was applied
   const { tenantId, accountId } = seed;
   const place = { tenantId, id: accountId as ChannelId, provider: channel.provider };
   const statuses = [report(sent, 'bounced', 'mailbox\0 full')];
+  await drainNow(api.deps); // what the tests before left
   await storeBrought(api.db, place, [
     { receipts: [], statuses },
     { receipts: [], statuses },

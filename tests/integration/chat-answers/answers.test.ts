@@ -200,7 +200,7 @@ describe('an answer on a chat', () => {
           .where('address', '=', CUSTOMER)
           .execute(),
       );
-    await heard(new Date(Date.now() + 1000));
+    await heard(new Date(Date.now() + 60_000));
     await refuse((await stored(early)).provider_message_id!);
     expect(await windowEndsAt()).toBeGreaterThan(Date.now());
     await heard(new Date(Date.now() - HOUR));

@@ -80,5 +80,5 @@ test('what overtook its message is looked at again by the workflow itself', asyn
     const { messages, sources } = await rows();
     expect(messages).toMatchObject([{ reactions: [{ emoji: '👍' }] }]);
     expect(sources.map(({ status }) => status)).toEqual(['ingested', 'ingested']);
-  }, 60_000);
+  }, 90_000);
 });

@@ -7,7 +7,7 @@ import { startProduct, type FaultChannel, type Product } from '../providers/faul
 
 // Calls of Meta's of which a part can't be read, by the one door and the product's own ingestion.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 
 let product: Product;

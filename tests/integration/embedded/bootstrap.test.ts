@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { bareEnvironment } from '../../harness/index.ts';
 
 const root = join(import.meta.dirname, '../../..');
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 let checkout: string;
 

@@ -129,7 +129,7 @@ const untilLogged = (text: string) =>
   until(() => readFileSync(join(home, 'out.log'), 'utf8').includes(text));
 
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   while (!condition()) {
     if (Date.now() > deadline) throw new Error('It did not come true within 10 s.');
     await sleep(20);

@@ -28,7 +28,7 @@ import { missingOutsides, providersWith, type ProviderWithOutside } from './outs
 // What the core relies on, held by every registered provider for each capability it has. A new provider adds how to
 // reach its outside (outsides/<name>.ts), and passes.
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 it('knows how to reach the outside of every registered provider', () => {
   expect(missingOutsides()).toEqual([]);

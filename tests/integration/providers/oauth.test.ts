@@ -6,7 +6,7 @@ import { providerCall } from './call.ts';
 import { connectAccount, KeptHere, oauthEnd, type OauthEnd } from './oauth-end.ts';
 import { outgoing } from './outgoing.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 // XOAUTH2 against a real Dovecot that asks a real OpenID provider about each token. Mail edge case 42.
 

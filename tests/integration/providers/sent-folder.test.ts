@@ -12,7 +12,7 @@ import {
 import { providerCall } from './call.ts';
 import { outgoing } from './outgoing.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 const users = Array.from({ length: 10 }, (_, index) => ({
   username: `box${index}@example.test`,
   password: 'secret',

@@ -11,7 +11,7 @@ import { smtpSink, type SmtpSink } from '../../harness/index.ts';
 import { providerCall } from './call.ts';
 import { outgoing } from './outgoing.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 const certificate = makeSelfSigned(['localhost', '127.0.0.1']);
 const login = { username: 'support', password: 'open sesame' };
 

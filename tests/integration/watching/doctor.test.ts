@@ -203,7 +203,7 @@ describe('npm run doctor', () => {
       await eventually(async () => {
         const { raw } = await handle.describe();
         expect(raw.pendingWorkflowTask?.attempt).toBeGreaterThanOrEqual(3);
-      }, 60_000);
+      }, 90_000);
       const [finding] = amiss(await doctor());
       expect(finding).toMatchObject({ check: 'stuck workflows', state: 'broken' });
       expect(finding!.detail).toContain(workflowId);

@@ -33,7 +33,7 @@ describeWith('dovecot', 'a mailbox’s workers, at their loudest', () => {
       installation(),
     ]);
     worker = await postroom.startWorkers({ POSTROOM_LOG_LEVEL: 'debug' });
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await postroom?.close();
@@ -58,7 +58,7 @@ describeWith('dovecot', 'a mailbox’s workers, at their loudest', () => {
     await eventually(async () => {
       const { body } = await postroom.call('GET', '/v1/tickets');
       ticketId = body.data[0].id;
-    }, 40_000);
+    }, 90_000);
     sink.failNext({
       kind: 'reject',
       at: 'data',
@@ -72,16 +72,16 @@ describeWith('dovecot', 'a mailbox’s workers, at their loudest', () => {
       expect(types).toContain('message.failed');
       const status = await postroom.call('GET', `/v1/channels/${refused.id}/status`);
       expect(status.body.state).toBe('needs_attention');
-    }, 40_000);
+    }, 90_000);
     await server.stop(); // connections break, and come back to nobody
     await eventually(async () => {
       const status = await postroom.call('GET', `/v1/channels/${channel.id}/status`);
       expect(status.body.state).toBe('backing_off');
-    }, 40_000);
+    }, 90_000);
     const log = worker.log();
     expect(log.split('\n').length).toBeGreaterThan(3);
     expect(Object.entries(MARKERS).filter(([, marker]) => log.includes(marker))).toEqual([]);
-  }, 150_000);
+  }, 240_000);
 
   async function made(path: string, content: object): Promise<{ id: string }> {
     const answer = await postroom.call('POST', path, content);

@@ -54,7 +54,7 @@ describe('one mail, its answer and their deliveries, watched', () => {
       },
     });
     await live();
-  }, 120_000);
+  }, 240_000);
 
   afterAll(async () => {
     await product?.remove();
@@ -201,7 +201,7 @@ describe('one mail, its answer and their deliveries, watched', () => {
       const { data } = await call('GET', '/v1/tickets');
       expect(data).toHaveLength(1);
       ticketId = data[0].id;
-    }, 30_000);
+    }, 90_000);
     const reply = (text: string) =>
       call('POST', `/v1/tickets/${ticketId}/messages`, { text, account_id: answering.id });
     await reply(MARKERS.answer);
@@ -218,7 +218,7 @@ describe('one mail, its answer and their deliveries, watched', () => {
       const bodies = receiver.requests.map(({ body }) => body.toString());
       for (const type of ['ticket.created', '"message.sent"', '"message.failed"'])
         expect(bodies.some((body) => body.includes(type))).toBe(true);
-    }, 40_000);
+    }, 90_000);
   }
 
   async function byTheMailDoor(): Promise<void> {

@@ -43,7 +43,7 @@ it('removes, over all tenants, what is kept for a day, and nothing younger', asy
   await eventually(async () => {
     const { status } = await client.workflow.getHandle(await sweepId()).describe();
     expect(status.name).toBe('COMPLETED');
-  }, 240_000);
+  }, 90_000);
   expect(await client.workflow.getHandle(await sweepId()).result()).toEqual({
     tenants: 2,
     commands: 1,

@@ -39,7 +39,7 @@ test('a dispatcher killed in mid-burst, twice, loses nothing; what comes twice c
     expect(await product.tally(id)).toEqual({
       delivered: { deliveries: events, attempts: events },
     });
-  }, 120_000);
+  }, 150_000);
   const ids = sink.requests.map((request) => request.headers['webhook-id']);
   expect(new Set(ids).size).toBe(events);
   // Twice at most what was taken and under way at the two kills, and not yet written down.
@@ -60,6 +60,6 @@ test('a process that is told to stop leaves no row leased and posts nothing twic
   await product.workApart();
   await eventually(async () => {
     expect(await product.tally(id)).toEqual({ delivered: { deliveries: 1000, attempts: 1000 } });
-  }, 60_000);
+  }, 150_000);
   expect(sink.requests).toHaveLength(1000);
 }, 180_000);

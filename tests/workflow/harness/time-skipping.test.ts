@@ -11,5 +11,5 @@ describeWith('time-skipping', 'the time-skipping server', () => {
     } finally {
       await environment.teardown();
     }
-  }, 20_000);
+  }, 240_000);
 });

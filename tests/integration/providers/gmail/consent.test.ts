@@ -9,7 +9,7 @@ import {
 import { consentAsBrowser } from '../../../../simulators/oidc/browser.ts';
 import { drain, gmailFixture, type Fixture } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 const RIGHT = 'https://www.googleapis.com/auth/gmail';
 const redirectUri = 'http://127.0.0.1:3000/oauth/gmail/callback';
 

@@ -8,7 +8,7 @@ import {
 import { outgoing } from '../outgoing.ts';
 import { gmailFixture, type GmailCall } from './fixture.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 const MAILS = 150;
 const KINDS = ['too_many', 'unavailable', 'server_error', 'lost_answer', 'reset', 'hang', 'token_expired'] as const; // prettier-ignore
 /** Far more than it takes; without it a mistake would run for ever. */
@@ -51,7 +51,7 @@ describe('Gmail failing a fifth of all calls, in all its ways', () => {
     const { account, call, mail } = await gmailFixture(simulator);
     const { mailbox } = account;
     for (let n = 1; n <= MAILS / 3; n++) mailbox.deliver(mail(n));
-    const given = call({ batch_size: 20 }, { timeoutMs: 400 });
+    const given = call({ batch_size: 20 }, { timeoutMs: 1500 });
     simulator.faults.failSome(0.2, KINDS, 7);
     const kept = { ids: [] as string[], cursor: null as unknown };
     await syncUntil(given, MAILS / 3, kept);
@@ -69,7 +69,7 @@ describe('Gmail failing a fifth of all calls, in all its ways', () => {
 
   it('sends each of 40 answers exactly once', async () => {
     const { account, call } = await gmailFixture(simulator);
-    const given = call({}, { timeoutMs: 1000 });
+    const given = call({}, { timeoutMs: 2500 });
     simulator.faults.failSome(0.2, KINDS, 3);
     for (let n = 1; n <= 40; n++) await sendOnce(given, `own.${n}@example.test`);
     simulator.faults.clear();

@@ -5,7 +5,7 @@ import { consentAsBrowser } from '../../../../simulators/oidc/browser.ts';
 import { eventually } from '../../../harness/index.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 const TOPIC = 'projects/simulated/topics/gmail';
 const SERVICE_ACCOUNT = 'push@simulated.iam.gserviceaccount.com';
 
@@ -95,6 +95,6 @@ it('42: goes on where it was once the account is connected again', async () => {
   // A look that was under way with the former consent may still tell what became of it.
   await eventually(
     async () => expect(await channel.status()).toMatchObject({ state: 'watching' }),
-    30_000,
+    90_000,
   );
 });

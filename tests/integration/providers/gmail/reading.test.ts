@@ -6,7 +6,7 @@ import {
 } from '../../../../simulators/gmail/simulator.ts';
 import { drain, gmailFixture, type Fixture } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 
 describe('a Gmail account', () => {
   let simulator: GmailSimulator;

@@ -8,7 +8,7 @@ import {
 import { outgoing } from '../outgoing.ts';
 import { drain, gmailFixture, type Fixture, type GmailCall } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 const SEND = /POST .*\/messages\/send$/;
 
 describe('an answer by Gmail', () => {

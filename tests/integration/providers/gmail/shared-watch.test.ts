@@ -6,7 +6,7 @@ import { startProduct, type FaultChannel, type Product } from '../faults/product
 
 // Gmail has one watch per account and app: each call of users.watch replaces it, and users.stop ends it for all.
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 const TOPIC = 'projects/simulated/topics/gmail';
 const SERVICE_ACCOUNT = 'push@simulated.iam.gserviceaccount.com';
 
@@ -49,7 +49,7 @@ const isTold = (channel: FaultChannel) =>
         state: 'watching',
         detail: 'Waiting for mail; the vendor tells of it.',
       }),
-    30_000,
+    90_000,
   );
 
 let mails = 0;
@@ -93,7 +93,7 @@ it('a second topic, which Gmail does not take, silences nobody, and is told', as
         state: 'watching',
         detail: expect.stringMatching(/set the same "pubsub_topic"/),
       }),
-    30_000,
+    90_000,
   );
   expect(account.watch).toMatchObject({ topic: TOPIC });
   await arrives(first, ['INBOX']);

@@ -8,7 +8,7 @@ import { ADA } from './fixture.ts';
 
 // A customer whose phone is off: Messenger reports nothing of an answer. Its echo tells that the page's webhook reaches us.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 
 let product: Product;
@@ -88,7 +88,7 @@ it('an answer is accepted, and sent once its echo comes; no report is missed', a
 
 it('the same where the echo comes before the receipt is written', async () => {
   // The first attempt fails, so that the ticket can be held before the second: whoever writes a receipt waits for it.
-  meta.faults.failNext({ kind: 'unavailable', match: /^POST .*\/messages/, retryAfterSeconds: 1 });
+  meta.faults.failNext({ kind: 'unavailable', match: /^POST .*\/messages/, retryAfterSeconds: 8 });
   const before = page.sent.length;
   const id = await answer();
   await inDb(async (tx) => {

@@ -17,7 +17,7 @@ import {
   type Microsoft365Call,
 } from './fixture.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 let given: Fixture;
 beforeEach(async () => {
   given = await graphFixture();

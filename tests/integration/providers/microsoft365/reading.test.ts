@@ -12,7 +12,7 @@ import {
   type Fixture,
 } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 let given: Fixture;
 beforeEach(async () => {
   given = await graphFixture();
@@ -243,7 +243,7 @@ it('takes its time for a large mail on a slow line, and none for one that stands
   const { cursor } = await drain(given.call());
   given.simulator.deliver(given.address, mail(2, 'x'.repeat(2_000_000)));
   given.simulator.trickle(10, 150);
-  const { items } = await drain(given.call({}, { timeoutMs: 1000 }), cursor);
+  const { items } = await drain(given.call({}, { timeoutMs: 5000 }), cursor);
   expect((items[0]!.source as Buffer).length).toBeGreaterThan(2_000_000);
   given.simulator.trickle(2, 5000);
   const call = given.call({ max_retries: 0 }, { timeoutMs: 500 });

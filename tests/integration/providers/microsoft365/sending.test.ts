@@ -7,7 +7,7 @@ import { microsoft365 } from '../../../../providers/microsoft365/provider.ts';
 import { outgoing } from '../outgoing.ts';
 import { asked, graphFixture, type Fixture, type Microsoft365Call } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 let given: Fixture;
 beforeEach(async () => {
   given = await graphFixture();

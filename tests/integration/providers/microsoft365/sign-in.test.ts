@@ -8,7 +8,7 @@ import { createGuardedNetwork } from '../../../../security/ssrf-guard.ts';
 import { providerCall } from '../call.ts';
 import { asked, drain, graphFixture, type Fixture } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 let given: Fixture;
 beforeEach(async () => {
   given = await graphFixture();

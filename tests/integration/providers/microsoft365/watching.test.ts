@@ -7,7 +7,7 @@ import { microsoft365 } from '../../../../providers/microsoft365/provider.ts';
 import type { WatchState } from '../../../../providers/microsoft365/watch.ts';
 import { asked, drain, graphFixture, type Fixture, type Microsoft365Call } from './fixture.ts';
 
-jest.setTimeout(60_000);
+jest.setTimeout(240_000);
 const MAILBOX = microsoft365.mailbox!;
 let given: Fixture;
 let door: Door;

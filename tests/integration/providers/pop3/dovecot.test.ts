@@ -8,7 +8,7 @@ import { providerCall } from '../call.ts';
 import { meddlingProxy } from '../meddling-proxy.ts';
 import { mail, Mailbox, numbered, subjects } from './mailbox.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(240_000);
 
 describeWith('dovecot', 'POP3 against Dovecot', () => {
   let server: Dovecot;

@@ -8,7 +8,7 @@ import { startProduct, type FaultChannel, type Product } from '../faults/product
 
 // What Meta tells of an account as a whole reaches all of its numbers' channels, and no other's.
 
-jest.setTimeout(180_000);
+jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 const UPDATE = { name: 'ticket_update', language: 'en_US' };
 
