@@ -1,9 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { z } from 'zod';
-import { ProviderFailure, type FailureClass } from '../domain/failure.ts';
+import { ProviderFailure } from '../domain/failure.ts';
 import { jsonOrUndefined } from './cloud-mail.ts';
 import { serverWords } from './connect.ts';
 import type { ProviderCall } from './contract.ts';
+import type { KnownError, Told } from './graph-errors.ts';
 import {
   ask,
   refusalFailure,
@@ -56,27 +57,6 @@ export async function graphRequest(
     ...(encoded && { body: new Uint8Array(await encoded.arrayBuffer()) }),
     ...(json && { body: JSON.stringify(json) }),
   };
-}
-
-/** What a code means, as far as it is known. */
-export interface KnownError {
-  /** Ends the failure's code: `window_closed`. */
-  readonly code: string;
-  readonly class: FailureClass;
-  /** What it means and how to mend it. */
-  readonly words: string;
-  /** How long it is best left alone, in milliseconds, where the vendor doesn't say. */
-  readonly waitMs?: number;
-  /** The wait concerns one recipient, and not the account. */
-  readonly isOfOne?: boolean;
-  /** What was asked for may have been done all the same. */
-  readonly uncertain?: boolean;
-}
-
-export interface Told {
-  readonly code: number | undefined;
-  readonly subcode: number | undefined;
-  readonly words: string;
 }
 
 type Call = Pick<ProviderCall<unknown>, 'network' | 'signal' | 'timeoutMs' | 'limits'>;

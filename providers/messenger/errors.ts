@@ -1,4 +1,4 @@
-import type { KnownError, Told } from '../graph-api.ts';
+import { gone, passing, refused, wait, type KnownError, type Told } from '../graph-errors.ts';
 
 const MINUTE_MS = 60_000;
 const NEW_TOKEN = 'make a new one, and set it as "page_access_token".';
@@ -91,17 +91,4 @@ export function knownError({ code, subcode, words }: Told): KnownError | undefin
   if (code === 100 && /\btag\b/i.test(words)) return ERRORS['100/1893061'];
   const isPermission = code >= 200 && code <= 299;
   return ERRORS[`${code}/${subcode}`] ?? ERRORS[code] ?? (isPermission ? PERMISSION : undefined);
-}
-
-function refused(code: string, words: string): KnownError {
-  return { code, class: 'reauthenticate', words };
-}
-function passing(code: string, words: string): KnownError {
-  return { code, class: 'retry', words };
-}
-function wait(code: string, words: string, waitMs: number): KnownError {
-  return { code, class: 'wait', words, waitMs };
-}
-function gone(code: string, words: string): KnownError {
-  return { code, class: 'give_up', words };
 }

@@ -1,4 +1,4 @@
-import type { KnownError, Told } from '../graph-api.ts';
+import { gone, passing, refused, wait, type KnownError, type Told } from '../graph-errors.ts';
 import type { Said } from './webhook.ts';
 
 const MINUTE_MS = 60_000;
@@ -170,17 +170,4 @@ export function meaningOf({ code, title, message, error_data: more }: Said): str
   const number = code === undefined ? '' : ` (${code})`;
   if (own === undefined) return `${told ?? 'WhatsApp gives no reason.'}${number}`;
   return told === undefined ? `${own}${number}` : `${own} WhatsApp says${number}: ${told}`;
-}
-
-function refused(code: string, words: string): KnownError {
-  return { code, class: 'reauthenticate', words };
-}
-function passing(code: string, words: string): KnownError {
-  return { code, class: 'retry', words };
-}
-function wait(code: string, words: string, waitMs: number): KnownError {
-  return { code, class: 'wait', words, waitMs };
-}
-function gone(code: string, words: string): KnownError {
-  return { code, class: 'give_up', words };
 }
