@@ -37,7 +37,7 @@ const post = (path: string, body: object) =>
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
-    signal: AbortSignal.timeout(2000),
+    signal: AbortSignal.timeout(5000),
   });
 
 describe('a simulator', () => {
