@@ -28,6 +28,14 @@ export async function ticketOf(
   return row;
 }
 
+/** The id of the ticket that a filter names: as it is, and of a number. @throws Problem 404 for a number that no ticket has */
+export async function ticketIdOf(
+  call: { deps: ApiDeps; tenantId: TenantId },
+  idOrNumber: string,
+): Promise<string> {
+  return /^\d+$/.test(idOrNumber) ? (await ticketOf(call, idOrNumber)).id : idOrNumber;
+}
+
 /**
  * Has the ticket's workflow do something: the content goes into a row, the Update carries its id. A repeat with the
  * same Idempotency-Key finds the first one's row, and so its answer.

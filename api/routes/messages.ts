@@ -15,7 +15,7 @@ import { route, type AnyRoute } from '../route.ts';
 import { shownMessages } from '../shown-messages.ts';
 import { shownTicket } from '../shown-ticket.ts';
 import { storedBytes } from '../stored-bytes.ts';
-import { commandForMessage } from '../ticket-commands.ts';
+import { commandForMessage, ticketIdOf } from '../ticket-commands.ts';
 import { ticketFor } from '../ticket-of-message.ts';
 
 const tags = ['Messages'];
@@ -35,7 +35,7 @@ export const messageRoutes: readonly AnyRoute[] = [
       ...pageQuery,
       channel: ProviderName.optional().meta({ description: 'A provider’s name.' }),
       account_id: z.string().optional().meta({ description: 'A channel.' }),
-      ticket_id: z.string().optional(),
+      ticket_id: z.string().optional().meta({ description: 'A ticket’s id or number.' }),
       contact_id: z.string().optional().meta({ description: 'As GET /v1/contacts/{id}/messages.' }),
       source_id: z.string().optional(),
       status: listOf(MessageStatus).optional(),
@@ -65,10 +65,11 @@ export const messageRoutes: readonly AnyRoute[] = [
       const synced = fresh ? await syncFirst(deps, tenantId, channels, signal) : null;
       const contactId =
         filter.contact_id && (await currentContact(deps, tenantId, filter.contact_id));
+      const ticketId = filter.ticket_id && (await ticketIdOf({ deps, tenantId }, filter.ticket_id));
       const rows = await listMessages(
         deps.db,
         tenantId,
-        { ...filter, contact_id: contactId },
+        { ...filter, contact_id: contactId, ticket_id: ticketId },
         { after, limit: limit + 1, order: 'desc' },
       );
       const shown = page(

@@ -16,7 +16,7 @@ import { conflict, notFound } from '../problem.ts';
 import { answer, route, type AnyRoute } from '../route.ts';
 import { checkScheduled } from '../scheduled/check.ts';
 import { sendTime } from '../scheduled/when.ts';
-import { ticketOf } from '../ticket-commands.ts';
+import { ticketIdOf, ticketOf } from '../ticket-commands.ts';
 
 const tags = ['Scheduled messages'];
 const params = z.object({ id: z.string().meta({ examples: ['sch_01JD0000000000000000000000'] }) });
@@ -120,13 +120,20 @@ export const scheduledMessageRoutes: readonly AnyRoute[] = [
     scope: 'tickets:read',
     query: z.object({
       ...pageQuery,
-      ticket_id: z.string().optional(),
+      ticket_id: z.string().optional().meta({ description: 'A ticket’s id or number.' }),
       status: listOf(Status).optional(),
     }),
     response: pageOf(ScheduledMessage),
     handler: async ({ deps, tenantId, query: { limit, cursor, ...filter } }) => {
       const after = readCursor(cursor, z.string());
-      const rows = await listScheduled(deps.db, tenantId, filter, { after, limit: limit + 1 });
+      const ticket_id =
+        filter.ticket_id && (await ticketIdOf({ deps, tenantId }, filter.ticket_id));
+      const rows = await listScheduled(
+        deps.db,
+        tenantId,
+        { ...filter, ticket_id },
+        { after, limit: limit + 1 },
+      );
       return page(
         rows,
         limit,

@@ -103,6 +103,28 @@ describe('the inbox', () => {
     expect((await ada.call('GET', '/v1/messages?contact_id=con_1')).status).toBe(404);
   });
 
+  it('is filtered by a ticket’s number as by its id, here and where messages wait for their time', async () => {
+    const { data: all } = await list('limit=200');
+    const { ticket_id: id } = (await ada.call('GET', `/v1/messages/${all[0]!.id}`)).body;
+    const { body: ticket } = await ada.call('GET', `/v1/tickets/${id}`);
+    for (const named of [id, ticket.number])
+      expect((await list(`ticket_id=${named}&limit=200`)).data).toEqual(all);
+    for (const path of ['messages', 'scheduled-messages']) {
+      const statuses = [ticket.number, 999_999].map(async (number) => {
+        const { status } = await ada.call('GET', `/v1/${path}?ticket_id=${number}`);
+        return status;
+      });
+      expect(await Promise.all(statuses)).toEqual([200, 404]);
+    }
+  });
+
+  it('says of a time that is none what it wants', async () => {
+    const { body } = await ada.call('GET', '/v1/messages?since=yesterday');
+    expect(body.errors).toEqual([
+      { pointer: '/query/since', message: expect.stringContaining('such as 2027-03-01T09:00:00Z') },
+    ]);
+  });
+
   it('shows nothing of it to another tenant', async () => {
     const stranger = await api.client('a stranger to the inbox');
     for (const query of ['', `?account_id=${mail}`, '?channel=imap'])
