@@ -4,6 +4,7 @@ import { readBlob, readBlobs, type StoredBlob } from '../db/queries/blobs.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { ParsedSource } from '../db/queries/ingest-item.ts';
 import { ingestBatch } from '../db/queries/ingest.ts';
+import { isConnectionGone } from '../db/queries/pg-error.ts';
 import { setAside, stagedSource, stagedSources, type StagedSource } from '../db/queries/staged.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
 import { parseMail, type ParsedMail } from '../domain/mail/parse.ts';
@@ -357,9 +358,8 @@ function verdictOn(
  * 42, in the middle of an update); anything else is the mail's own.
  */
 function isPassing(error: unknown): boolean {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code !== 'string')
-    return /Connection terminated|timeout exceeded when trying to connect/.test(String(error));
+  const { code } = (error ?? {}) as { code?: unknown }; // any thrown value
+  if (typeof code !== 'string') return isConnectionGone(error);
   return (
     /^(08|53|57|58|40|42|55|25)/.test(code) ||
     /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST|ENET)/.test(code)

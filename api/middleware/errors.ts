@@ -1,4 +1,5 @@
 import type { ErrorRequestHandler } from 'express';
+import { isConnectionGone } from '../../db/queries/pg-error.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import { TemporalUnavailable } from '../../workflows/contracts/relay.ts';
 import { Problem, sendProblem, unavailable } from '../problem.ts';
@@ -72,13 +73,7 @@ export function asProblem(error: unknown): Problem {
 
 /** Connection failures (pg, node) and Postgres's own "not now" (classes 08, 57P, 53). */
 export function isDatabaseAway(error: unknown): boolean {
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }; // any thrown value
-  if (typeof code === 'string')
-    return /^(ECONNREFUSED|ECONNRESET|EPIPE|08...|57P..|53...)$/.test(code);
-  return (
-    typeof message === 'string' &&
-    /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error/.test(
-      message,
-    )
-  );
+  const { code } = (error ?? {}) as { code?: unknown }; // any thrown value
+  if (typeof code !== 'string') return isConnectionGone(error);
+  return /^(ECONNREFUSED|ECONNRESET|EPIPE|08...|57P..|53...)$/.test(code);
 }
