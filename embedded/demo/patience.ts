@@ -5,7 +5,7 @@ export class StepFailed extends Error {
   override name = 'StepFailed';
 }
 
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 const LOOK_EVERY_MS = 150;
 
 /**

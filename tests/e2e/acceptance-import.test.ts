@@ -170,7 +170,7 @@ describeWith('dovecot', 'a first import of 500 mails whose worker is killed on t
       text: 'We look into it.',
     });
     expect(queued.body).toMatchObject({ direction: 'outbound', status: 'queued' });
-    const [sent] = await sink.waitFor(1, 30_000);
+    const [sent] = await sink.waitFor(1, 90_000);
     const answer = await parseMail(sent!.raw, { receivedAt: new Date() });
     const answered = answer.message.in_reply_to[0]!;
     expect(thread.map(({ truth }) => truth.messageId)).toContain(answered);

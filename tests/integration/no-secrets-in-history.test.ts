@@ -165,7 +165,7 @@ describeWith('dovecot', 'workflow histories', () => {
       cc: [`${MARKERS.copied}@customer.example`],
     });
     await made(`/v1/tickets/${ticketId}/notes`, { text: MARKERS.note });
-    await sink.waitFor(1, 40_000);
+    await sink.waitFor(1, 90_000);
     sink.failNext({ kind: 'reject', at: 'data', code: 554, text: words });
     await made(`/v1/tickets/${ticketId}/messages`, { text: MARKERS.refused });
     const changed = await postroom.call('PATCH', `/v1/tickets/${ticketId}`, {

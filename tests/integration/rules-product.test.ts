@@ -68,7 +68,7 @@ test('a form’s customer is told once, is answered, and no machine is', async (
   await push('machine@forms.example', { headers: { 'Auto-Submitted': 'auto-generated' } });
   const { ticket, email_id: emailId } = await push('one@forms.example');
   await push('two@forms.example');
-  const [told] = await sink.waitFor(1, 30_000);
+  const [told] = await sink.waitFor(1, 90_000);
   const answer = await parseMail(told!.raw, { receivedAt: new Date() });
   expect(answer.message).toMatchObject({
     from: 'support@shop.example',
@@ -83,7 +83,7 @@ test('a form’s customer is told once, is answered, and no machine is', async (
 
   const replied = await call('POST', `/v1/messages/${emailId}/reply`, { text: 'A new one comes.' });
   expect(replied.status).toBe(201);
-  const mails = await sink.waitFor(2, 30_000);
+  const mails = await sink.waitFor(2, 90_000);
   expect(mails[1]!.to).toEqual(['bo@kunde.example']);
 
   await eventually(async () => {

@@ -10,7 +10,7 @@ import { Made, WITHIN, type OpenLine, type Talk } from './messages.ts';
 import { afterWindow, answerOut, pictureIn, sayWindow, textIn, TicketView } from './talk.ts';
 
 /** In place of Meta's 24 hours. */
-const WINDOW_SECONDS = 20;
+const WINDOW_SECONDS = 30;
 /** After so many milliseconds the customer's phone tells of what was sent. */
 const RECEIPTS = { sentMs: 500, deliveredMs: 1100, readMs: 1800 };
 

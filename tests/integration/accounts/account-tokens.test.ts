@@ -122,7 +122,7 @@ test('where the process that obtains it is killed, another one does', async () =
   const workers = await startWorkers(2, await fixture.newChannel());
   const [first, second] = workers as [Worker, Worker];
   first.tell('token');
-  await eventually(() => expect(asked).toBe(1), 30_000);
+  await eventually(() => expect(asked).toBe(1), 90_000);
   second.tell('token');
   await sleep(500);
   expect(asked).toBe(1);
@@ -250,7 +250,7 @@ test('the place of a process that was killed is free again after some seconds', 
   const workers = await startWorkers(2, await fixture.newChannel());
   const [first, second] = workers as [Worker, Worker];
   for (let n = 0; n < 4; n += 1) first.tell('work');
-  await eventually(() => expect(begun).toBe(4), 30_000);
+  await eventually(() => expect(begun).toBe(4), 90_000);
   second.tell('work');
   await sleep(500);
   expect(begun).toBe(4);

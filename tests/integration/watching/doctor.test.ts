@@ -186,7 +186,7 @@ describe('npm run doctor', () => {
       expect((await doctor(['--fix'])).mended).toEqual([
         expect.stringContaining('left to the drain'),
       ]);
-      await eventually(async () => expect(amiss(await doctor())).toEqual([]), 30_000);
+      await eventually(async () => expect(amiss(await doctor())).toEqual([]), 90_000);
     },
     PATIENCE_MS,
   );

@@ -205,7 +205,7 @@ describe('one mail, its answer and their deliveries, watched', () => {
     const reply = (text: string) =>
       call('POST', `/v1/tickets/${ticketId}/messages`, { text, account_id: answering.id });
     await reply(MARKERS.answer);
-    await outgoing.waitFor(1, 30_000);
+    await outgoing.waitFor(1, 90_000);
     outgoing.failNext({
       kind: 'reject',
       at: 'data',

@@ -109,7 +109,7 @@ describe('the dispatcher', () => {
     expect(await workflowsOf(stream.id)).toBe(0);
     expect(await workflowsOf(workflow.id)).toBe(1);
     await product.raise(80);
-    await Promise.all([stream.sink.waitFor(81, 30_000), workflow.sink.waitFor(81, 30_000)]);
+    await Promise.all([stream.sink.waitFor(81, 90_000), workflow.sink.waitFor(81, 90_000)]);
     expect(await workflowsOf(stream.id)).toBe(0);
     expect(await workflowsOf(workflow.id)).toBe(81);
     expect(await product.load(stream.id)).toMatchObject({ gear: 'stream' });

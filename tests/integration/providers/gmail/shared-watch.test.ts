@@ -59,7 +59,7 @@ async function arrives(at: FaultChannel, labels: string[]): Promise<void> {
     `From: Ada <ada@x.test>\r\nMessage-ID: <${id}>\r\nSubject: ${id}\r\n\r\nHello\r\n`,
     { labels },
   );
-  await eventually(async () => expect(await at.received()).toContain(id), 30_000);
+  await eventually(async () => expect(await at.received()).toContain(id), 90_000);
 }
 
 it('two channels of one account hear of their own labels, and go on when the other goes', async () => {
@@ -75,12 +75,12 @@ it('two channels of one account hear of their own labels, and go on when the oth
   await arrives(label, [sales]);
 
   await inbox.remove();
-  await eventually(async () => expect(await watchOf(inbox)).toBeNull(), 30_000);
+  await eventually(async () => expect(await watchOf(inbox)).toBeNull(), 90_000);
   expect(account.watch).not.toBeNull();
   await arrives(label, [sales]);
 
   await label.remove();
-  await eventually(() => expect(account.watch).toBeNull(), 30_000);
+  await eventually(() => expect(account.watch).toBeNull(), 90_000);
 });
 
 it('a second topic, which Gmail does not take, silences nobody, and is told', async () => {
@@ -100,7 +100,7 @@ it('a second topic, which Gmail does not take, silences nobody, and is told', as
   await second.remove();
   await arrives(first, ['INBOX']);
   await first.remove();
-  await eventually(() => expect(account.watch).toBeNull(), 30_000);
+  await eventually(() => expect(account.watch).toBeNull(), 90_000);
 });
 
 const watchOf = (channel: FaultChannel) => product.watchOf(channel.id);

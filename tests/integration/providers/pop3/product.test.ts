@@ -80,7 +80,7 @@ describeWith('dovecot', 'a POP3 channel by OAuth, through the whole product', ()
     });
     await connect();
     await received(1);
-    await eventually(() => expect(server.stored(USER)).toEqual([]), 30_000);
+    await eventually(() => expect(server.stored(USER)).toEqual([]), 90_000);
   });
 
   it('renews tokens by itself', async () => {
