@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ingestStaged } from '../../activities/ingestion.ts';
 import type { Deps } from '../../activities/deps.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { stageReceipts, stageSource } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
@@ -10,10 +10,10 @@ import { agentReplied } from '../../domain/sla/clock.ts';
 import type { SlaState } from '../../domain/sla/state.ts';
 import { mintMessageId } from '../../domain/mail/message-id.ts';
 import { KeyRing } from '../../security/key-ring.ts';
-import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { testDatabase } from '../harness/index.ts';
 import { runSql } from '../harness/parts.ts';
+import { ingestionDeps, mailChannel, receiveMail } from './ingested-mail.ts';
 
 let url: string;
 let db: Db;
@@ -26,16 +26,7 @@ const flushed: PendingWork[] = [];
 beforeAll(async () => {
   ({ url } = await testDatabase());
   db = connect({ url, poolSize: 6 });
-  deps = {
-    db,
-    keys,
-    log: createLogger('fatal'),
-    relay: {
-      flush: async (work: PendingWork) => void flushed.push(work),
-      command: () => Promise.reject(new Error('no commands here')),
-      workflowUrl: (id: string) => id,
-    },
-  } as unknown as Deps; // ingestion needs no network and no configuration
+  deps = ingestionDeps(db, keys, flushed);
 });
 
 afterAll(() => db.destroy());
@@ -46,25 +37,12 @@ beforeEach(async () => {
   channel = await newChannel('support@shop.example');
 });
 
-async function newChannel(address: string): Promise<LoadedChannel> {
-  const id = newId('channel');
-  await inTenant(db, tenantId, async (tx) => {
-    await tx
-      .insertInto('channels')
-      .values({ id, tenant_id: tenantId, provider: 'smtp', name: 'Support', address })
-      .execute();
-    await tx
-      .insertInto('channel_addresses')
-      .values({ address: `${id.toLowerCase()}${address}`, tenant_id: tenantId, channel_id: id })
-      .execute();
-    await tx
-      .insertInto('channel_addresses')
-      .values({ address, tenant_id: tenantId, channel_id: id })
-      .onConflict((oc) => oc.doNothing())
-      .execute();
+/** Its address is free in one test only; one of its own it has in each. */
+const newChannel = (address: string) =>
+  mailChannel(deps, tenantId, {
+    address,
+    addresses: [`${newId('channel').toLowerCase()}${address}`, address],
   });
-  return (await loadChannel(db, keys, tenantId, id))!;
-}
 
 function mail(fields: {
   id?: string;
@@ -91,17 +69,7 @@ function mail(fields: {
   return Buffer.from(lines.join('\r\n'));
 }
 
-async function receive(...sources: Buffer[]): Promise<void> {
-  await inTenant(db, tenantId, (tx) =>
-    stageReceipts(
-      tx,
-      tenantId,
-      channel.facts.id,
-      sources.map((source) => ({ source, providerMessageId: null, receivedAt: new Date() })),
-    ),
-  );
-  await ingestStaged(deps, channel, () => {});
-}
+const receive = (...sources: Buffer[]) => receiveMail(deps, channel, ...sources);
 
 const tickets = () =>
   inTenant(db, tenantId, (tx) => tx.selectFrom('tickets').selectAll().orderBy('number').execute());

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ingestStaged } from '../../activities/ingestion.ts';
 import type { Deps } from '../../activities/deps.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { discardSetAside, retrySetAside } from '../../db/queries/set-aside.ts';
 import { stageReceipts, type Receipt } from '../../db/queries/sources.ts';
 import { Pending } from '../../db/queries/outbox.ts';
@@ -16,8 +16,8 @@ import { subjectLimit } from '../../domain/loop-guard.ts';
 import { mintMessageId } from '../../domain/mail/message-id.ts';
 import { plusAddress } from '../../domain/mail/thread-tokens.ts';
 import { KeyRing } from '../../security/key-ring.ts';
-import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
+import { ingestionDeps, mailChannel, receiveMail } from './ingested-mail.ts';
 
 // Mail edge cases that show in what is stored; each test cites its number in docs/mail-edge-cases.md.
 
@@ -31,16 +31,7 @@ const key = keys.derive('message-id');
 
 beforeAll(async () => {
   db = connect({ url: (await testDatabase()).url, poolSize: 6 });
-  deps = {
-    db,
-    keys,
-    log: createLogger('fatal'),
-    relay: {
-      flush: async () => {},
-      command: () => Promise.reject(new Error('no commands here')),
-      workflowUrl: (id: string) => id,
-    },
-  } as unknown as Deps; // ingestion needs no network and no configuration
+  deps = ingestionDeps(db, keys);
 });
 
 afterAll(() => db.destroy());
@@ -51,29 +42,9 @@ beforeEach(async () => {
   channel = await newChannel(address);
 });
 
-async function newChannel(at: string): Promise<LoadedChannel> {
-  const id = newId('channel');
-  await inTenant(db, tenantId, async (tx) => {
-    await tx
-      .insertInto('channels')
-      .values({
-        id,
-        tenant_id: tenantId,
-        provider: 'smtp',
-        name: 'Support',
-        address: at,
-        settings: JSON.stringify({
-          smtp: { host: 'out.example', port: 587, security: 'starttls' },
-        }),
-      })
-      .execute();
-    await tx
-      .insertInto('channel_addresses')
-      .values({ address: at, tenant_id: tenantId, channel_id: id })
-      .execute();
-  });
-  return (await loadChannel(db, keys, tenantId, id))!;
-}
+const OUTGOING = { host: 'out.example', port: 587, security: 'starttls' };
+const newChannel = (at: string) =>
+  mailChannel(deps, tenantId, { address: at, settings: { smtp: OUTGOING } });
 
 interface Fields {
   id?: string;
@@ -104,15 +75,7 @@ function mail(fields: Fields): Buffer {
   return Buffer.from(lines.join('\r\n'));
 }
 
-async function receive(...sources: (Buffer | Receipt)[]): Promise<void> {
-  const receipts = sources.map((source): Receipt => {
-    return Buffer.isBuffer(source)
-      ? { source, providerMessageId: null, receivedAt: new Date() }
-      : source;
-  });
-  await inTenant(db, tenantId, (tx) => stageReceipts(tx, tenantId, channel.facts.id, receipts));
-  await ingestStaged(deps, channel, () => {});
-}
+const receive = (...sources: (Buffer | Receipt)[]) => receiveMail(deps, channel, ...sources);
 
 const tickets = () =>
   inTenant(db, tenantId, (tx) => tx.selectFrom('tickets').selectAll().orderBy('number').execute());

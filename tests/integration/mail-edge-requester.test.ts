@@ -1,19 +1,17 @@
 // oxlint-disable unicorn/no-thenable -- a rule's `then` is an object, and awaits nothing
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Deps } from '../../activities/deps.ts';
-import { ingestStaged } from '../../activities/ingestion.ts';
 import { reparse } from '../../activities/reparse.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
 import { insertAgent } from '../../db/queries/agents.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { answeredTo } from '../../db/queries/routing.ts';
-import { stageReceipts } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
 import type { MailAddress } from '../../domain/message.ts';
 import { KeyRing } from '../../security/key-ring.ts';
-import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
+import { ingestionDeps, mailChannel, receiveMail } from './ingested-mail.ts';
 
 // Mail edge cases 14, 16 and 31: who asks, and which notices belong together; as it is stored.
 
@@ -28,12 +26,7 @@ let ours: string;
 
 beforeAll(async () => {
   db = connect({ url: (await testDatabase()).url, poolSize: 4 });
-  deps = {
-    db,
-    keys,
-    log: createLogger('fatal'),
-    relay: { flush: async () => {}, workflowUrl: (id: string) => id },
-  } as unknown as Deps; // ingestion needs no network and no configuration
+  deps = ingestionDeps(db, keys);
 });
 afterAll(() => db.destroy());
 
@@ -49,28 +42,8 @@ beforeEach(async () => {
 });
 
 async function newChannel(rules: object | null): Promise<void> {
-  const id = newId('channel');
-  ours = `${id.toLowerCase().replace('_', '-')}@shop.example`;
-  const settings = JSON.stringify({ trusted_servers: [SERVER] });
-  await inTenant(db, tenantId, async (tx) => {
-    await tx
-      .insertInto('channels')
-      .values({
-        id,
-        tenant_id: tenantId,
-        provider: 'smtp',
-        name: 'Support',
-        address: ours,
-        settings,
-        rules: rules && JSON.stringify(rules),
-      })
-      .execute();
-    await tx
-      .insertInto('channel_addresses')
-      .values({ address: ours, tenant_id: tenantId, channel_id: id })
-      .execute();
-  });
-  channel = (await loadChannel(db, keys, tenantId, id))!;
+  channel = await mailChannel(deps, tenantId, { settings: { trusted_servers: [SERVER] }, rules });
+  ours = channel.facts.address!;
 }
 
 let count = 0;
@@ -80,9 +53,7 @@ async function receive(headers: string, body = 'Hello'): Promise<void> {
   const source = Buffer.from(
     `${headers.trim().replaceAll(/\n\s*/g, '\r\n')}\r\n${id}Date: ${new Date().toUTCString()}\r\nX-Count: ${count}\r\n\r\n${body.replaceAll(/\r?\n/g, '\r\n')} ${count}`,
   );
-  const receipt = { source, providerMessageId: null, receivedAt: new Date() };
-  await inTenant(db, tenantId, (tx) => stageReceipts(tx, tenantId, channel.facts.id, [receipt]));
-  await ingestStaged(deps, channel, () => {});
+  await receiveMail(deps, channel, source);
 }
 
 const tickets = () =>

@@ -7,15 +7,15 @@ import type { Deps } from '../../activities/deps.ts';
 import { ingestStaged } from '../../activities/ingestion.ts';
 import { reparse, type ReparseOptions, type ReparseProgress } from '../../activities/reparse.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { stageReceipts } from '../../db/queries/sources.ts';
 import { listTickets } from '../../db/queries/ticket-list.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
 import { PARSER_VERSION } from '../../domain/mail/parse.ts';
 import { KeyRing } from '../../security/key-ring.ts';
-import { createLogger } from '../../telemetry/log.ts';
 import { testDatabase } from '../harness/index.ts';
+import { ingestionDeps, mailChannel, receiveMail } from './ingested-mail.ts';
 
 let url: string;
 let db: Db;
@@ -28,8 +28,7 @@ const keys = KeyRing.parse(KeyRing.generate());
 beforeAll(async () => {
   ({ url } = await testDatabase());
   db = connect({ url, poolSize: 4 });
-  const relay = { flush: async () => {} };
-  deps = { db, keys, log: createLogger('fatal'), relay } as unknown as Deps; // all that ingestion uses
+  deps = ingestionDeps(db, keys);
 });
 
 afterAll(() => db.destroy());
@@ -37,20 +36,7 @@ afterAll(() => db.destroy());
 beforeEach(async () => {
   tenant = `tenant ${Math.random()}`;
   tenantId = await ensureTenant(db, tenant);
-  const id = newId('channel');
-  await inTenant(db, tenantId, (tx) =>
-    tx
-      .insertInto('channels')
-      .values({
-        id,
-        tenant_id: tenantId,
-        provider: 'smtp',
-        name: 'Support',
-        address: `${id}@x.example`,
-      })
-      .execute(),
-  );
-  channel = (await loadChannel(db, keys, tenantId, id))!;
+  channel = await mailChannel(deps, tenantId);
 });
 
 const mail = (id: string, body: string): Buffer =>
@@ -58,17 +44,7 @@ const mail = (id: string, body: string): Buffer =>
     `From: ada@example.com\r\nTo: s@shop.example\r\nSubject: Kettle\r\nMessage-ID: <${id}>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n${body}\r\n--b\r\nContent-Type: text/csv; name=a.csv\r\n\r\n1;2\r\n--b\r\nContent-Type: application/pdf; name=b.pdf\r\n\r\n%PDF ${id}\r\n--b--\r\n`,
   );
 
-async function receive(...sources: Buffer[]): Promise<void> {
-  await inTenant(db, tenantId, (tx) =>
-    stageReceipts(
-      tx,
-      tenantId,
-      channel.facts.id,
-      sources.map((source) => ({ source, providerMessageId: null, receivedAt: new Date() })),
-    ),
-  );
-  await ingestStaged(deps, channel, () => {});
-}
+const receive = (...sources: Buffer[]) => receiveMail(deps, channel, ...sources);
 
 /** As an older parser would have left it: another text, one file missing and one misnamed. */
 async function asParsedBefore(messageId?: string): Promise<void> {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { ingestStaged } from '../../activities/ingestion.ts';
 import type { Deps } from '../../activities/deps.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
-import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
+import type { LoadedChannel } from '../../db/queries/channels.ts';
 import { listFiltered, releaseFiltered } from '../../db/queries/filtered.ts';
 import { showMessage } from '../../db/queries/messages.ts';
 import { stageReceipts } from '../../db/queries/sources.ts';
@@ -11,9 +11,9 @@ import { ensureTenant } from '../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
 import { readMessageId } from '../../domain/mail/message-id.ts';
 import { KeyRing } from '../../security/key-ring.ts';
-import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
 import { testDatabase } from '../harness/index.ts';
+import { ingestionDeps, mailChannel, receiveMail } from './ingested-mail.ts';
 
 const OUTGOING = { host: 'out.shop.example', port: 587, security: 'starttls' };
 
@@ -28,43 +28,15 @@ const flushed: PendingWork[] = [];
 
 beforeAll(async () => {
   db = connect({ url: (await testDatabase()).url, poolSize: 6 });
-  deps = {
-    db,
-    keys,
-    log: createLogger('fatal'),
-    relay: {
-      flush: async (work: PendingWork) => void flushed.push(work),
-      command: () => Promise.reject(new Error('no commands here')),
-      workflowUrl: (id: string) => id,
-    },
-  } as unknown as Deps; // ingestion needs no network and no configuration
+  deps = ingestionDeps(db, keys, flushed);
 });
 afterAll(() => db.destroy());
 
 beforeEach(async () => {
   flushed.length = 0;
   tenantId = await ensureTenant(db, `tenant ${Math.random()}`);
-  const id = newId('channel');
-  ours = `${id.toLowerCase().replace('_', '-')}@shop.example`;
-  const address = ours;
-  await inTenant(db, tenantId, async (tx) => {
-    await tx
-      .insertInto('channels')
-      .values({
-        id,
-        tenant_id: tenantId,
-        provider: 'smtp',
-        name: 'Support',
-        address,
-        settings: JSON.stringify({ smtp: OUTGOING }),
-      })
-      .execute();
-    await tx
-      .insertInto('channel_addresses')
-      .values({ address, tenant_id: tenantId, channel_id: id })
-      .execute();
-  });
-  channel = (await loadChannel(db, keys, tenantId, id))!;
+  channel = await mailChannel(deps, tenantId, { settings: { smtp: OUTGOING } });
+  ours = channel.facts.address!;
 });
 
 async function setRules(rules: object): Promise<void> {
@@ -104,21 +76,9 @@ function mail({ from, subject, body, date, extra = [] }: Written = {}): Buffer {
   );
 }
 
-async function receive(...mails: Buffer[]): Promise<void> {
-  await receiveAt(new Date(), ...mails);
-}
-
-async function receiveAt(receivedAt: Date, ...mails: Buffer[]): Promise<void> {
-  await inTenant(db, tenantId, (tx) =>
-    stageReceipts(
-      tx,
-      tenantId,
-      channel.facts.id,
-      mails.map((source) => ({ source, providerMessageId: null, receivedAt })),
-    ),
-  );
-  await ingestStaged(deps, channel, () => {});
-}
+const receive = (...mails: Buffer[]) => receiveMail(deps, channel, ...mails);
+const receiveAt = (receivedAt: Date, source: Buffer) =>
+  receiveMail(deps, channel, { source, providerMessageId: null, receivedAt });
 
 const all = async (table: 'tickets' | 'messages' | 'sources' | 'contacts' | 'contact_addresses') =>
   inTenant(db, tenantId, (tx) =>
