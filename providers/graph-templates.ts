@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ProviderFailure } from '../domain/failure.ts';
 import type {
   MessageTemplate,
   TemplateParameter,
@@ -57,6 +58,8 @@ const Page = z.looseObject({
 
 const FIELDS = 'name,language,status,category,components,rejected_reason,parameter_format';
 const PAGE_SIZE = '100';
+/** Far more than any account has, were they all but empty; a list that goes on beyond it leads in a circle. */
+const MOST_PAGES = 1_000;
 
 /** How one page of the list is asked for and read. */
 export interface TemplateList {
@@ -72,7 +75,8 @@ export async function* listedTemplates(
   { heartbeat, log }: Pick<ProviderCall<unknown>, 'heartbeat' | 'log'>,
   { request, asked, beyondUs = () => null, fields = FIELDS }: TemplateList,
 ): AsyncGenerator<MessageTemplate> {
-  for (let after: string | undefined; ;) {
+  let after: string | undefined;
+  for (let page = 0; page < MOST_PAGES; page += 1) {
     const query = { fields, limit: PAGE_SIZE, ...(after !== undefined && { after }) };
     const { data, paging } = await asked(await request(query), Page);
     heartbeat();
@@ -85,6 +89,11 @@ export async function* listedTemplates(
     if (next === undefined || next === after) return;
     after = next;
   }
+  throw new ProviderFailure({
+    code: 'templates.endless',
+    class: 'give_up',
+    message: `The account’s list of templates goes on for more than ${MOST_PAGES} pages.`,
+  });
 }
 
 /** https://developers.facebook.com/documentation/business-messaging/whatsapp/templates/overview */
