@@ -10,6 +10,7 @@ import { stageReceipts } from '../../../db/queries/sources.ts';
 import { Message } from '../../../domain/message.ts';
 import { Ticket } from '../../../domain/ticket.ts';
 import { findProvider } from '../../../providers/registry.ts';
+import { eventually } from '../../harness/index.ts';
 import { keepingSender } from '../../workflow/ticket-seed.ts';
 import { ticketSteps } from '../../workflow/ticket-steps.ts';
 import { startTestApi, type TestApi } from '../api-fixture.ts';
@@ -72,10 +73,16 @@ it('what came and what went is told of alike, by mail, by chat, and beside us', 
   for (const { id, channel } of tickets) await answer(id, channel);
   await world.receive({ id: 'mid.2', who: NUMBER, text: 'By hand', at: new Date(), echo: true });
 
-  const { data: events } = await listEvents(api.db, world.tenantId, {
-    after: null,
-    limit: 100,
-    types: ['message.received', 'message.sent'],
+  const types = ['message.received', 'message.sent'];
+  let events: Awaited<ReturnType<typeof listEvents>>['data'] = [];
+  // The stream waits for transactions that began before, others' tests' too.
+  await eventually(async () => {
+    ({ data: events } = await listEvents(api.db, world.tenantId, {
+      after: null,
+      limit: 100,
+      types,
+    }));
+    expect(events).toHaveLength(5);
   });
   expect(events.map(({ type, data }) => [type, messageOf(data).account_name])).toEqual([
     ['message.received', 'help'],
@@ -84,6 +91,9 @@ it('what came and what went is told of alike, by mail, by chat, and beside us', 
     ['message.sent', 'Pigeon'],
     ['message.sent', 'Pigeon'],
   ]);
+  // From the number or page that the customer wrote to, whoever sent it.
+  const [received, , ours, beside] = events.slice(1).map(({ data }) => messageOf(data));
+  expect([ours!.from, beside!.from]).toEqual(Array(2).fill(received!.to[0]!.address));
   const shapes = events.map(({ data }) => shapeOf(data));
   for (const shape of shapes) expect(shape).toEqual(shapes[0]);
   for (const { data, ticket_id: ticketId, sequence } of events) {
