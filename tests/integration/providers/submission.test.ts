@@ -149,7 +149,7 @@ describe('submission', () => {
     async (kind) => {
       sink = await smtpSink();
       sink.failNext({ kind });
-      const failure = await refusal(send(outgoing(), { timeoutMs: 1500 }));
+      const failure = await refusal(send(outgoing(), { timeoutMs: 4000 }));
       expect(failure).toMatchObject({ code: 'smtp.answer_lost', uncertain: true });
       expect(sink.mails).toHaveLength(1);
     },
