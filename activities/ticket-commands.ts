@@ -220,7 +220,7 @@ async function reply(work: CommandWork, payload: ReplyPayload): Promise<Applied>
     direction: 'outbound',
     kind: 'message',
     status: 'queued',
-    sender: { name: channel.name, address: channel.address ?? '' },
+    sender: { name: channel.name, address: draft.party?.ours ?? channel.address ?? '' },
     ...draft.written,
     messageId,
     now,

@@ -25,7 +25,7 @@ export async function shownMessages(
   const found =
     quotes.length === 0
       ? []
-      : await inTenant(deps.db, tenantId, (tx) => quotedMessages(tx, tenantId, quotes));
+      : await inTenant(deps.db, tenantId, (tx) => quotedMessages(tx, quotes));
   const byId = new Map(quotes.map(({ id }, place) => [id, found[place] ?? null]));
   return shown.map((message) => ({ ...message, quoted: quotedPart(byId.get(message.id)) }));
 }

@@ -73,7 +73,7 @@ export async function queueTold(
       direction: 'outbound',
       kind,
       status: 'queued',
-      sender: { name: channel.name, address: channel.address ?? '' },
+      sender: { name: channel.name, address: draft.party.ours ?? channel.address ?? '' },
       to: draft.to,
       cc: [],
       subject: null,

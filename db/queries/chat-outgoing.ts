@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Conversation } from '../../domain/chat-answer.ts';
 import type { MailAddress } from '../../domain/message.ts';
 import type { Tx } from '../connection.ts';
@@ -6,6 +7,8 @@ import type { TicketRow } from './tickets.ts';
 /** Whom an answer goes to, and how things stand with them. */
 export interface Party extends Conversation {
   readonly name: string;
+  /** Our own number or page, as the customer wrote to it last; null where they never did. */
+  readonly ours: string | null;
 }
 
 const COLUMNS = [
@@ -20,7 +23,9 @@ function conversations(tx: Tx, channelId: string) {
   return tx
     .selectFrom('conversations')
     .innerJoin('contacts', 'contacts.id', 'conversations.contact_id')
+    .leftJoin('messages', 'messages.id', 'conversations.last_inbound_id')
     .select(COLUMNS)
+    .select(sql<string | null>`messages.body #>> '{to,0,address}'`.as('ours'))
     .where('conversations.channel_id', '=', channelId);
 }
 
@@ -75,6 +80,7 @@ export async function firstContact(
       windowEndsAt: null,
       lastInboundAt: null,
       optedOutAt: null,
+      ours: null,
     }) ??
     null
   );
@@ -133,6 +139,7 @@ function asParty(row: {
   last_inbound_at: Date | null;
   opted_out_at: Date | null;
   name: string | null;
+  ours: string | null;
 }): Party {
   return {
     address: row.address,
@@ -140,5 +147,6 @@ function asParty(row: {
     windowEndsAt: row.window_ends_at,
     lastInboundAt: row.last_inbound_at,
     optedOutAt: row.opted_out_at,
+    ours: row.ours,
   };
 }

@@ -1,5 +1,3 @@
-import { sql } from 'kysely';
-import type { TenantId } from '../../domain/ids.ts';
 import type { Message } from '../../domain/message.ts';
 import type { Tx } from '../connection.ts';
 import { namedMessages } from './chat-index.ts';
@@ -10,14 +8,13 @@ export interface Quote {
   readonly channelId: string;
   /** Of the customer whose conversation it is in. */
   readonly address: string;
-  /** As `in_reply_to` has it: the vendor's id, or that of a message of our own. */
+  /** As `in_reply_to` has it: the vendor's id. */
   readonly named: string;
 }
 
 /** In the order given; null where it is not here, or in another's conversation. */
 export async function quotedMessages(
   tx: Tx,
-  tenantId: TenantId,
   quotes: readonly Quote[],
 ): Promise<(Message | null)[]> {
   const found = new Map<string, string>();
@@ -25,19 +22,9 @@ export async function quotedMessages(
     const names = own.map(({ named }) => named);
     for (const [name, { id, address }] of await namedMessages(tx, channelId, names))
       if (address !== null) found.set(keyOf({ channelId, address, named: name }), id);
-    for (const { id, name, to } of await sentUnder(tx, tenantId, channelId, names))
-      found.set(keyOf({ channelId, address: to, named: name }), id);
   }
   const byId = await messagesById(tx, [...new Set(found.values())]);
   return quotes.map((quote) => byId.get(found.get(keyOf(quote)) ?? '') ?? null);
-}
-
-async function sentUnder(tx: Tx, tenantId: TenantId, channelId: string, names: readonly string[]) {
-  const { rows } = await sql<{ id: string; name: string; to: string }>`
-    select id, message_id as name, body->'to'->0->>'address' as "to" from messages
-     where tenant_id = ${tenantId} and message_id = any(${names})
-       and channel_id = ${channelId} and direction = 'outbound'`.execute(tx);
-  return rows;
 }
 
 async function messagesById(tx: Tx, ids: readonly string[]): Promise<Map<string, Message>> {

@@ -44,7 +44,6 @@ test('what a chat’s message quotes is shown beside it, by itself and in lists;
   const asked = await said({}, { vendorId: 'm_asked', text: 'Where is my lamp? '.repeat(30) });
   const answered = await said({ direction: 'outbound' }, { vendorId: 'm_sent', quotes: 'm_asked' });
   const thanks = await said({}, { quotes: 'm_sent' });
-  const more = await said({ direction: 'outbound' }, { quotes: `${answered}@shop.test` });
   const gone = await said({}, { quotes: 'm_gone' });
   const other = await said({ who: '7002' }, { quotes: 'm_asked' });
   const letter = await said({ provider: 'smtp', channelId: mail }, { quotes: 'm_asked' });
@@ -59,9 +58,14 @@ test('what a chat’s message quotes is shown beside it, by itself and in lists;
     await quoted('/v1/messages'),
     await quoted(`/v1/tickets/${ticketId}/messages`),
   ])
-    expect(
-      [asked, answered, thanks, more, gone, other, letter].map((id) => list.get(id)?.id),
-    ).toEqual([undefined, asked, answered, answered, undefined, undefined, undefined]);
+    expect([asked, answered, thanks, gone, other, letter].map((id) => list.get(id)?.id)).toEqual([
+      undefined,
+      asked,
+      answered,
+      undefined,
+      undefined,
+      undefined,
+    ]);
   const { body } = await client.call('GET', `/v1/messages/${answered}`);
   expect(body.quoted).toEqual({
     id: asked,
