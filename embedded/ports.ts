@@ -16,7 +16,7 @@ export async function freePort(host = '127.0.0.1'): Promise<number> {
     const port = randomInt(PLACES.from, PLACES.to);
     if (given.has(port)) continue;
     given.add(port);
-    if ((await listenOnce(host, port)) !== undefined) return port;
+    if ((await listenOnce(host, port, ['EACCES'])) !== undefined) return port;
   }
   throw new Error(`No free port on ${host}.`);
 }
@@ -35,12 +35,17 @@ export async function requireFreePort(
   );
 }
 
-/** The port that could be bound, or undefined where it is taken. */
-function listenOnce(host: string, port: number): Promise<number | undefined> {
+/** The port that could be bound, or undefined where it is taken. @param passedOver other codes of a port that is not to be had */
+function listenOnce(
+  host: string,
+  port: number,
+  passedOver: readonly string[] = [],
+): Promise<number | undefined> {
   return new Promise((done, fail) => {
     const server = createServer();
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') done(undefined);
+      const code = error.code ?? '';
+      if (code === 'EADDRINUSE' || passedOver.includes(code)) done(undefined);
       else fail(new Error(`Can't listen on ${host}:${port}: ${error.message}`, { cause: error }));
     });
     server.listen({ host, port, exclusive: true }, () => {
