@@ -12,14 +12,10 @@ import type {
   ScheduledRef,
 } from '../../../workflows/contracts/scheduled-message.ts';
 import { eventually } from '../../harness/index.ts';
+import { PNG } from '../../harness/png.ts';
 import { openTicket, seedTenant, type Seed } from '../../workflow/ticket-seed.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
 import { CUSTOMER, HOUR, openChat, seedChat, type ChatSeed } from './chat-seed.ts';
-
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 describe('a message set for a time', () => {
   let api: TestApi;

@@ -6,11 +6,8 @@ import { claimMedia } from '../../../db/queries/pending-media.ts';
 import { ProviderFailure } from '../../../domain/failure.ts';
 import type { Note } from './pigeon.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
+import { PNG } from '../../harness/png.ts';
 
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 const hex = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 let db: Db;

@@ -13,11 +13,12 @@ import {
   type GmailSimulator,
   type SimulatedAccount,
 } from '../../../simulators/gmail/simulator.ts';
-import { consentAsBrowser } from '../../../simulators/oidc/browser.ts';
 import { metaSimulator, type MetaSimulator } from '../../../simulators/meta/simulator.ts';
 import type { SimNumber, SimPage } from '../../../simulators/meta/world.ts';
 import { eventually } from '../../harness/index.ts';
+import { PNG } from '../../harness/png.ts';
 import type { ShownMessage } from './faults/channel.ts';
+import { connectAccount } from './faults/consenting.ts';
 import { startProduct, type FaultChannel, type Product } from './faults/product.ts';
 
 // A token dies while a channel is at work: its status says so at once, whoever met the refusal, and once.
@@ -26,11 +27,6 @@ jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
 /** How soon a waiting answer looks whether it may go. */
 const HELD_AGAIN_MS = 1_000;
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
-
 let product: Product;
 
 beforeAll(async () => {
@@ -212,13 +208,7 @@ describe('gmail', () => {
     await product.restartWorkers();
     await hasTold(channel, 'channel.needs_attention');
 
-    const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
-    const begun = await fetch(link.authorize_url as string, { redirect: 'manual' });
-    const consentUrl = begun.headers.get('location')!;
-    const redirectUri = new URL(consentUrl).searchParams.get('redirect_uri')!;
-    const back = await consentAsBrowser(consentUrl, redirectUri);
-    const [cookie] = begun.headers.getSetCookie();
-    await fetch(back, { headers: { cookie: cookie!.split(';')[0]! } });
+    await connectAccount(product, channel);
     await inState(channel, 'watching');
     await isSent(id);
     expect(account.mailbox.sent).toHaveLength(1);

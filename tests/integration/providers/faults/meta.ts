@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { metaSimulator } from '../../../../simulators/meta/simulator.ts';
 import { badLine, type BadLine } from './line.ts';
 import { answeredBadly, failSome, type FaultWorld } from './world.ts';
+import { PNG } from '../../../harness/png.ts';
 
 /** Every so many messages come with a picture, which is fetched from an API that fails. */
 const PICTURE_EVERY = 3;
@@ -67,11 +68,6 @@ async function subscribed(fields: ReadonlySet<string>): Promise<void> {
     if (Date.now() < deadline) await new Promise((done) => setTimeout(done, 100));
     else throw new Error('The page was not subscribed within a minute.');
 }
-
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 
 /** Each another picture. */
 const picture = (n: number): Buffer => Buffer.concat([PNG, Buffer.from(`picture ${n}`)]);

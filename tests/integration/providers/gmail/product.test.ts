@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import type { GmailSimulator, SimulatedAccount } from '../../../../simulators/gmail/simulator.ts';
 import { createGmailSimulator } from '../../../../simulators/gmail/simulator.ts';
-import { consentAsBrowser } from '../../../../simulators/oidc/browser.ts';
 import { eventually } from '../../../harness/index.ts';
+import { connectAccount } from '../faults/consenting.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 
 jest.setTimeout(240_000);
@@ -85,14 +85,7 @@ it('42: stops with its reason where the consent is revoked', async () => {
 
 it('42: goes on where it was once the account is connected again', async () => {
   account.mailbox.deliver(mail(2));
-  const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
-  const begun = await fetch(link.authorize_url as string, { redirect: 'manual' });
-  const consentUrl = begun.headers.get('location')!;
-  const redirectUri = new URL(consentUrl).searchParams.get('redirect_uri')!;
-  const back = await consentAsBrowser(consentUrl, redirectUri);
-  const [cookie] = begun.headers.getSetCookie();
-  const ended = await fetch(back, { headers: { cookie: cookie!.split(';')[0]! } });
-  expect([ended.status, await ended.text()]).toEqual([200, expect.stringContaining('connected')]);
+  await connectAccount(product, channel);
   await eventually(async () => expect(await channel.received()).toContain('2@x.test'), 90_000);
   // A look that was under way with the former consent may still tell what became of it.
   await eventually(

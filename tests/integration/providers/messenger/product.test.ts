@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SimPage } from '../../../../simulators/meta/world.ts';
 import { eventually } from '../../../harness/index.ts';
+import { PNG } from '../../../harness/png.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 import { ADA } from './fixture.ts';
 
@@ -10,11 +11,6 @@ import { ADA } from './fixture.ts';
 
 jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
-
 const PDF = Buffer.from('%PDF-1.7\n%%EOF\n');
 
 let product: Product;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { consentAsBrowser } from '../../../../simulators/oidc/browser.ts';
 import { describeWith, dovecot, eventually, type Dovecot } from '../../../harness/index.ts';
+import { connectAccount } from '../faults/consenting.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 import { oauthEnd, type OauthEnd } from '../oauth-end.ts';
 
@@ -60,17 +60,7 @@ describeWith('dovecot', 'a POP3 channel by OAuth, through the whole product', ()
   const state = (wanted: object) =>
     eventually(async () => expect(await channel.status()).toMatchObject(wanted), 60_000);
 
-  /** An admin has a link made, opens it, and consents. */
-  async function connect(): Promise<void> {
-    const link = await product.call('POST', `/v1/channels/${channel.id}/connect`);
-    const begun = await fetch(link['authorize_url'] as string, { redirect: 'manual' });
-    const consentUrl = begun.headers.get('location')!;
-    const redirectUri = new URL(consentUrl).searchParams.get('redirect_uri')!;
-    const back = await consentAsBrowser(consentUrl, redirectUri);
-    const [cookie] = begun.headers.getSetCookie();
-    const ended = await fetch(back, { headers: { cookie: cookie!.split(';')[0]! } });
-    expect([ended.status, await ended.text()]).toEqual([200, expect.stringContaining('connected')]);
-  }
+  const connect = () => connectAccount(product, channel);
 
   it('says that no account is connected, and reads once one is', async () => {
     deliver(1);

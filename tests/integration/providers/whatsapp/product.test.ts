@@ -4,6 +4,7 @@ import type { WhatsAppPerson } from '../../../../simulators/meta/customers.ts';
 import { metaSimulator, type MetaSimulator } from '../../../../simulators/meta/simulator.ts';
 import type { SentChat, SimNumber } from '../../../../simulators/meta/world.ts';
 import { eventually } from '../../../harness/index.ts';
+import { PNG } from '../../../harness/png.ts';
 import type { ShownMessage } from '../faults/channel.ts';
 import { startProduct, type FaultChannel, type Product } from '../faults/product.ts';
 import { CUSTOMER } from './answers.ts';
@@ -13,10 +14,6 @@ import { connectedNumber } from './connected.ts';
 
 jest.setTimeout(240_000);
 const WAIT_MS = 60_000;
-const PNG = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
-  'base64',
-);
 const BOB = '+16505551234';
 
 let product: Product;
