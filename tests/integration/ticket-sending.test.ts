@@ -94,21 +94,8 @@ describe('an answer is sent once', () => {
   const queued = () => steps.queue(ticketId, { text: 'Hello.' });
   const attempt = (messageId: string, heartbeatDetails?: unknown) =>
     steps.send(ticketId, messageId, heartbeatDetails);
-  const message = (id: string) =>
-    inDb((tx) =>
-      tx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
-    );
-  const events = async () =>
-    (
-      await inDb((tx) =>
-        tx
-          .selectFrom('events')
-          .select('type')
-          .where('ticket_id', '=', ticketId)
-          .orderBy('sequence')
-          .execute(),
-      )
-    ).map(({ type }) => type);
+  const message = (id: string) => steps.message(id);
+  const events = () => steps.eventTypes(ticketId);
 
   it('goes to the customer, threaded, and is not sent again', async () => {
     const id = await queued();

@@ -51,6 +51,25 @@ export function ticketSteps(
         activities.sendMessage({ tenantId, ticketId, messageId }),
       );
     },
+
+    /** A message's row. */
+    message: (id: string) =>
+      inTenant(deps.db, tenantId, (tx) =>
+        tx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
+      ),
+
+    /** What was told of a ticket, in order. */
+    async eventTypes(ticketId: string): Promise<string[]> {
+      const rows = await inTenant(deps.db, tenantId, (tx) =>
+        tx
+          .selectFrom('events')
+          .select('type')
+          .where('ticket_id', '=', ticketId)
+          .orderBy('sequence')
+          .execute(),
+      );
+      return rows.map(({ type }) => type);
+    },
   };
 }
 

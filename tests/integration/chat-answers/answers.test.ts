@@ -59,10 +59,7 @@ describe('an answer on a chat', () => {
     (await steps.apply(ticketId, 'reply', payload)).outcome;
   const queued = (payload: Record<string, unknown>) => steps.queue(ticketId, payload);
   const send = (messageId: string) => steps.send(ticketId, messageId);
-  const stored = (id: string) =>
-    inDb((tx) =>
-      tx.selectFrom('messages').selectAll().where('id', '=', id).executeTakeFirstOrThrow(),
-    );
+  const stored = (id: string) => steps.message(id);
   const windowEnded = (ago: number, more: { opted_out_at?: Date } = {}) =>
     inDb((tx) =>
       tx
@@ -89,17 +86,7 @@ describe('an answer on a chat', () => {
       })),
     );
   };
-  const events = async () =>
-    (
-      await inDb((tx) =>
-        tx
-          .selectFrom('events')
-          .select('type')
-          .where('ticket_id', '=', ticketId)
-          .orderBy('sequence')
-          .execute(),
-      )
-    ).map(({ type }) => type);
+  const events = () => steps.eventTypes(ticketId);
 
   it('goes to the number that wrote, without subject, and is accepted until the vendor says more', async () => {
     const id = await queued({ text: 'On its way.' });

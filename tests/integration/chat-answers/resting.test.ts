@@ -50,14 +50,7 @@ describe('an answer by a channel that can’t send just now', () => {
   const reply = async () => (await steps.apply(ticketId, 'reply', ANSWER)).outcome;
   const queued = () => steps.queue(ticketId, ANSWER);
   const send = (messageId: string) => steps.send(ticketId, messageId);
-  const stored = (id: string) =>
-    inDb((tx) =>
-      tx
-        .selectFrom('messages')
-        .select(['status', 'error', 'send_phase'])
-        .where('id', '=', id)
-        .executeTakeFirstOrThrow(),
-    );
+  const stored = (id: string) => steps.message(id);
   const nudges = () =>
     api.relay.flushed.filter(({ channels }) => channels.has(seed.channelId)).length;
 

@@ -5,6 +5,7 @@ import { ImapSettings } from '../../../providers/imap/manifest.ts';
 import { imap } from '../../../providers/imap/provider.ts';
 import { describeWith, dovecot, type Dovecot } from '../../harness/index.ts';
 import { providerCall } from './call.ts';
+import { wrongSettings } from './wrong-settings.ts';
 
 jest.setTimeout(240_000);
 
@@ -81,33 +82,13 @@ describeWith('dovecot', 'IMAP against Dovecot', () => {
 
   it('says which step of a trial failed, in plain words, and names the folders there are', async () => {
     server.deliver(user, mail('x'), { folder: 'Projekte/Ärger & Lob' });
-    const report = async (more: object) => {
-      const { ok, problems } = await imap.validate!(
-        providerCall(settings(more), { timeoutMs: 3000 }),
-      );
-      expect(ok).toBe(false);
-      return problems[0]!;
-    };
-    expect(await report({ password: 'wrong' })).toMatchObject({
-      step: 'login',
-      pointer: '/settings/password',
-    });
-    expect(await report({ port: 1 })).toMatchObject({ step: 'port' });
-    expect(await report({ host: 'nowhere.invalid' })).toMatchObject({ step: 'host' });
-    expect(await report({ host: '10.1.2.3' })).toMatchObject({
-      step: 'host',
-      detail: expect.stringContaining('POSTROOM_ALLOW_PRIVATE_TARGETS'),
-    });
-    expect(await report({ ca: undefined })).toMatchObject({
-      step: 'tls',
-      detail: expect.stringContaining('"ca"'),
-    });
-    expect(await report({ port: server.ports.imap })).toMatchObject({ step: 'tls' });
-    expect(await report({ folder: 'Supprt' })).toMatchObject({
+    const wrong = wrongSettings(imap.validate!, settings);
+    await wrong.areTold(server.ports.imap);
+    expect(await wrong.problem({ folder: 'Supprt' })).toMatchObject({
       step: 'folder',
       detail: expect.stringMatching(/"Supprt".*"INBOX"/s),
     });
-    expect(await report({ after: 'move', move_to: 'Nirgends' })).toMatchObject({
+    expect(await wrong.problem({ after: 'move', move_to: 'Nirgends' })).toMatchObject({
       step: 'folder',
       pointer: '/settings/move_to',
     });

@@ -5,6 +5,7 @@ import { pop3 } from '../../../../providers/pop3/provider.ts';
 import { Pop3Session } from '../../../../providers/pop3/session.ts';
 import { describeWith, dovecot, eventually, type Dovecot } from '../../../harness/index.ts';
 import { providerCall } from '../call.ts';
+import { wrongSettings } from '../wrong-settings.ts';
 import { meddlingProxy } from '../meddling-proxy.ts';
 import { mail, Mailbox, numbered, subjects } from './mailbox.ts';
 
@@ -67,27 +68,7 @@ describeWith('dovecot', 'POP3 against Dovecot', () => {
   });
 
   it('says which step of a trial failed, in plain words', async () => {
-    const report = async (more: object) => {
-      const given = providerCall(box.settings(more), { timeoutMs: 3000 });
-      const { ok, problems } = await pop3.validate!(given);
-      expect(ok).toBe(false);
-      return problems[0]!;
-    };
-    expect(await report({ password: 'wrong' })).toMatchObject({
-      step: 'login',
-      pointer: '/settings/password',
-    });
-    expect(await report({ port: 1 })).toMatchObject({ step: 'port' });
-    expect(await report({ host: 'nowhere.invalid' })).toMatchObject({ step: 'host' });
-    expect(await report({ host: '10.1.2.3' })).toMatchObject({
-      step: 'host',
-      detail: expect.stringContaining('POSTROOM_ALLOW_PRIVATE_TARGETS'),
-    });
-    expect(await report({ ca: undefined })).toMatchObject({
-      step: 'tls',
-      detail: expect.stringContaining('"ca"'),
-    });
-    expect(await report({ port: server.ports.pop3 })).toMatchObject({ step: 'tls' });
+    await wrongSettings(pop3.validate!, (more) => box.settings(more)).areTold(server.ports.pop3);
   });
 
   it('deletes after storing, never before, and what was not stored whole stays', async () => {
