@@ -210,7 +210,7 @@ describe('where it can’t be processed within the call', () => {
     const { status } = await push(await door(), mail());
     ingest = 'at once';
     expect(status).toBe(202);
-    expect(Date.now() - began).toBeLessThan(30_000);
+    expect(Date.now() - began).toBeLessThan(90_000);
   }, 240_000);
 
   test('a paused channel keeps it', async () => {

@@ -81,7 +81,7 @@ test('a process that is always busy leaves others their turn', async () => {
   for (let n = 0; n < 3; n += 1) await limits(account, elsewhere).slot(1, () => Promise.resolve());
   over.abort();
   await Promise.all(busy);
-  expect(Date.now() - began).toBeLessThan(20_000);
+  expect(Date.now() - began).toBeLessThan(100_000);
 });
 
 test('nothing is handed on while the account is paused', async () => {

@@ -104,12 +104,13 @@ for (const [provider, { needs, open }] of Object.entries(worlds)) {
         pushes.fail(0);
         await channel.sync();
         await sleep(1_000);
+        await eventually(async () => {
+          const states = Object.keys(await channel.sources());
+          expect(states.filter((state) => state !== 'duplicate')).toEqual(['ingested']);
+        }, 90_000);
         const received = await channel.received();
         expect(received).toHaveLength(MAILS);
         expect(new Set(received)).toEqual(new Set(numbers.map(messageId)));
-        expect(
-          Object.keys(await channel.sources()).filter((state) => state !== 'duplicate'),
-        ).toEqual(['ingested']);
         expect(world.violations).toEqual([]);
         await channel.remove();
       } finally {
@@ -124,7 +125,7 @@ async function untilPushed(world: FaultWorld, channel: FaultChannel): Promise<vo
   await world.connect(channel.doorUrl!);
   await eventually(
     async () => expect((await channel.status()).watch_expires_at).not.toBeNull(),
-    60_000,
+    90_000,
   );
 }
 
