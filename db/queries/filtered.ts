@@ -10,28 +10,22 @@ export interface FilteredItem {
   readonly filtered: Filtered;
 }
 
-/**
- * Keeps mail that a channel's rules turn away: its source stays, with the reason, and is counted. Copies that were taken
- * for duplicates of such a mail share its fate.
- */
+/** Keeps mail that a channel's rules turn away: its source stays, with the reason, and is counted; so are its copies. */
 export async function keepFiltered(
   tx: Tx,
   channel: IngestingChannel,
   turnedAway: readonly FilteredItem[],
 ): Promise<void> {
   if (turnedAway.length === 0) return;
-  const rows = turnedAway.map(({ item, filtered }) => ({
-    id: item.sourceId,
-    message_id: item.messageId,
-    filtered,
-  }));
-  const { rows: kept } = await sql<{ id: string }>`
+  const rows = turnedAway.flatMap(({ item, filtered }) =>
+    [item.sourceId, ...item.copies].map((id) => ({ id, filtered })),
+  );
+  await sql`
     update sources s set status = 'filtered', filtered = d.filtered, message_id = null, error = null,
         ingested_at = now()
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as d(id text, message_id text, filtered jsonb)
-     where s.id = d.id or (s.channel_id = ${channel.id} and s.status = 'duplicate' and s.message_id = d.message_id)
-    returning s.id`.execute(tx);
-  await countFiltered(tx, channel.id, kept.length);
+      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as d(id text, filtered jsonb)
+     where s.id = d.id`.execute(tx);
+  await countFiltered(tx, channel.id, rows.length);
 }
 
 export async function countFiltered(tx: Tx, channelId: string, count: number): Promise<void> {

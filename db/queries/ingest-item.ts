@@ -74,6 +74,8 @@ export interface IngestingChannel {
 /** A source under ingestion, with the id its message gets. */
 export interface Item extends ParsedSource {
   readonly messageId: MessageId;
+  /** Sources of the same batch that repeat it: what becomes of it becomes of them. */
+  readonly copies: SourceId[];
 }
 
 /**

@@ -22,7 +22,7 @@ export async function lockStaged(tx: Tx, batch: readonly ParsedSource[]): Promis
   const free = new Set(rows.map((row) => row.id));
   return batch
     .filter((source) => free.has(source.sourceId))
-    .map((source) => ({ ...source, messageId: newId('message') }));
+    .map((source) => ({ ...source, messageId: newId('message'), copies: [] }));
 }
 
 /** Leaves out what this channel has already, and our own mail coming back. */
@@ -55,21 +55,23 @@ export async function withoutKnown(
     stored.map((row) => [`${row.message_id ?? ''} ${row.content_hash!.toString('hex')}`, row.id]),
   );
   const sent = new Map(own.map((row) => [row.message_id, row.id]));
-  const fresh: Item[] = [];
+  const fresh = new Map<string, Item>();
   const settled: SettledSource[] = [];
   for (const item of items) {
     const key = `${item.mail.threading.messageId ?? ''} ${item.mail.contentHash}`;
     const twin = known.get(key);
     const ours = sent.get(item.mail.threading.messageId);
     if (ours) settled.push({ id: item.sourceId, status: 'filtered', message_id: ours });
-    else if (twin) settled.push({ id: item.sourceId, status: 'duplicate', message_id: twin });
-    else {
+    else if (twin) {
+      settled.push({ id: item.sourceId, status: 'duplicate', message_id: twin });
+      fresh.get(key)?.copies.push(item.sourceId);
+    } else {
       known.set(key, item.messageId);
-      fresh.push(item);
+      fresh.set(key, item);
     }
   }
   await settleSources(tx, settled);
-  return fresh;
+  return [...fresh.values()];
 }
 
 /** A source that became no message of its own. */

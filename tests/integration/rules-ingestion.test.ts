@@ -2,9 +2,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ingestStaged } from '../../activities/ingestion.ts';
 import type { Deps } from '../../activities/deps.ts';
-import { connect, inTenant, type Db } from '../../db/connection.ts';
+import { sql } from 'kysely';
+import { connect, inTenant, type Db, type Tx } from '../../db/connection.ts';
+import { insertBlobs } from '../../db/queries/blobs.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
-import { listFiltered, releaseFiltered } from '../../db/queries/filtered.ts';
+import { keepFiltered, listFiltered, releaseFiltered } from '../../db/queries/filtered.ts';
+import type { IngestingChannel, Item } from '../../db/queries/ingest-item.ts';
 import { showMessage } from '../../db/queries/messages.ts';
 import { stageReceipts } from '../../db/queries/sources.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
@@ -96,6 +99,13 @@ const answers = async () =>
   (await all('messages')).filter(({ direction }) => direction === 'outbound');
 const setStatus = (status: 'resolved' | 'closed' | 'pending') =>
   inTenant(db, tenantId, (tx) => tx.updateTable('tickets').set({ status }).execute());
+
+/** Rows of `sources` that this transaction has read from end to end. */
+async function seen(tx: Tx): Promise<number> {
+  const { rows } = await sql<{ n: string }>`
+    select seq_tup_read as n from pg_stat_xact_user_tables where relname = 'sources'`.execute(tx);
+  return Number(rows[0]!.n);
+}
 
 const always = { all: [{ field: 'subject', exists: true }] };
 const rule = (then: object, name = 'Rule', when: object = always) => ({
@@ -289,6 +299,27 @@ describe('what is turned away', () => {
       Array.from({ length: 3 }, () => ['filtered', null]),
     );
     expect(await counts()).toMatchObject({ messages_filtered: 3 });
+  });
+
+  test('is found by its id alone, however much the channel has received', async () => {
+    const item = { sourceId: 'src_7', copies: ['src_8'] } as unknown as Item; // all that is asked of one
+    const read = await inTenant(db, tenantId, async (tx) => {
+      const { sha256 } = (await insertBlobs(tx, tenantId, [{ bytes: mail() }]))[0]!;
+      await sql`
+        insert into sources (id, tenant_id, channel_id, sha256, size, received_at, status)
+        select 'src_' || n, ${tenantId}, ${channel.facts.id}, ${sha256}, 1, now(), 'ingested'
+          from generate_series(1, 60000) n`.execute(tx);
+      const { facts } = channel;
+      const filtered = { by: 'subject_keywords', detail: 'x' } as const;
+      const before = await seen(tx);
+      await keepFiltered(tx, { tenantId, id: facts.id } as IngestingChannel, [{ item, filtered }]);
+      const after = await seen(tx);
+      const { rows } = await sql<{ id: string }>`
+        select id from sources where status = 'filtered' order by id`.execute(tx);
+      expect(rows).toEqual([{ id: 'src_7' }, { id: 'src_8' }]);
+      return after - before;
+    });
+    expect(read).toBeLessThan(1_000);
   });
 
   test('is taken once an admin lets it in', async () => {
