@@ -23,7 +23,7 @@ const ERRORS: Readonly<Record<number, KnownError>> = {
   ),
   190: refused(
     'token_expired',
-    'The access token has expired or was taken back: make a new one, and set it as "access_token".',
+    'The access token has expired, was taken back, or is not whole: make a new one, and set it as "access_token".',
   ),
   1: passing('unavailable', 'Meta has a fault just now.'),
   2: passing('unavailable', 'Meta has a fault just now.'),
