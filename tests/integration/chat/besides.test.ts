@@ -6,11 +6,10 @@ import { showMessage } from '../../../db/queries/messages.ts';
 import { lockTickets } from '../../../db/queries/tickets.ts';
 import { newId } from '../../../domain/ids.ts';
 import { eventually } from '../../harness/index.ts';
-import type { Note } from './pigeon.ts';
+import { notesOf, START } from './pigeon.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
 
 const ADA = '+491701234567';
-const START = Date.parse('2026-11-20T10:00:00Z');
 
 let db: Db;
 let world: ChatWorld;
@@ -23,19 +22,7 @@ beforeEach(async () => {
   world = await chatWorld(db);
 });
 
-let count = 0;
-function note(fields: Partial<Note> & { minute?: number } = {}): Note {
-  count += 1;
-  const { minute = 0, ...rest } = fields;
-  return {
-    id: `mid.${count}`,
-    who: ADA,
-    name: 'Ada',
-    text: 'Hello',
-    at: new Date(START + minute * 60_000),
-    ...rest,
-  };
-}
+const note = notesOf(ADA, 'mid.');
 
 const statuses = async () => (await world.rows('sources')).map(({ status }) => status);
 const eventTypes = async () => (await world.rows('events')).map(({ type }) => type);

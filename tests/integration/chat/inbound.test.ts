@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { inTenant, type Db } from '../../../db/connection.ts';
-import { HOUR_MS, type Note } from './pigeon.ts';
+import { HOUR_MS, notesOf, START } from './pigeon.ts';
 import { chatWorld, openDatabase, type ChatWorld } from './world.ts';
 
 const ADA = '+491701234567';
-const START = Date.parse('2026-11-20T10:00:00Z');
 
 let db: Db;
 let world: ChatWorld;
@@ -17,19 +16,7 @@ beforeEach(async () => {
   world = await chatWorld(db);
 });
 
-let count = 0;
-function note(fields: Partial<Note> & { minute?: number }): Note {
-  count += 1;
-  const { minute = 0, ...rest } = fields;
-  return {
-    id: `wamid.${count}`,
-    who: ADA,
-    name: 'Ada',
-    text: 'Hello',
-    at: new Date(START + minute * 60_000),
-    ...rest,
-  };
-}
+const note = notesOf(ADA, 'wamid.');
 
 const setTickets = (fields: Record<string, unknown>) =>
   inTenant(db, world.tenantId, (tx) => tx.updateTable('tickets').set(fields).execute());

@@ -36,6 +36,19 @@ export interface Note {
   }[];
 }
 
+/** When what is noted begins. */
+export const START = Date.parse('2026-11-20T10:00:00Z');
+
+/** Makes notes of one customer's, each with a name of its own. @param prefix of their names */
+export function notesOf(who: string, prefix: string) {
+  let count = 0;
+  return ({ minute = 0, ...fields }: Partial<Note> & { minute?: number } = {}): Note => {
+    count += 1;
+    const at = new Date(START + minute * 60_000);
+    return { id: `${prefix}${count}`, who, name: 'Ada', text: 'Hello', at, ...fields };
+  };
+}
+
 export function sourceOf(note: Note): Buffer {
   return Buffer.from(JSON.stringify(note));
 }
