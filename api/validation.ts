@@ -13,15 +13,16 @@ export function fieldErrors(issues: readonly z.core.$ZodIssue[], base = ''): Fie
         pointer: pointer + pointerTo([key]),
         message: 'There is no such field here; leave it out or mend its name.',
       }));
-    return [{ pointer: pointer || '/', message: plainWords(issue) }];
+    const isQuery = base === '/query';
+    return [{ pointer: pointer || '/', message: plainWords(issue, isQuery) }];
   });
 }
 
-function plainWords(issue: z.core.$ZodIssue): string {
+function plainWords(issue: z.core.$ZodIssue, isQuery: boolean): string {
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
     return `This field is missing; it wants ${article(issue.expected)}.`;
   if (issue.code === 'invalid_format' && issue.message === 'Invalid ISO datetime')
-    return 'wants a time with its zone, such as 2027-03-01T09:00:00Z';
+    return `wants a time with its zone, such as 2027-03-01T09:00:00Z${isQuery ? '; a plus in it is written %2B' : ''}`;
   if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
     const ways = issue.errors.flatMap((way) => way.slice(0, 1).map((inner) => inner.message));
     return ways.length > 0 ? [...new Set(ways)].join('; or: ') : issue.message;
