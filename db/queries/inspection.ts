@@ -7,7 +7,7 @@ import type { Database } from '../schema.ts';
 /** A connection as the owner of the tables, which sees every tenant: for the doctor alone. */
 export type OwnerDb = Kysely<Database>;
 
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 20_000;
 
 export function connectAsOwner(url: string): OwnerDb {
   const pool = new pg.Pool({
@@ -16,7 +16,7 @@ export function connectAsOwner(url: string): OwnerDb {
     types: parsers,
     application_name: 'postroom doctor',
     connectionTimeoutMillis: PATIENCE_MS,
-    statement_timeout: 2 * PATIENCE_MS,
+    statement_timeout: PATIENCE_MS,
   });
   pool.on('error', () => undefined); // its next statement fails and says why
   return new Kysely<Database>({ dialect: new PostgresDialect({ pool }) });

@@ -2,7 +2,7 @@ import { createConnection } from 'node:net';
 import { z } from 'zod';
 import { findingsOf, reasonOf, type Finding } from './finding.ts';
 
-const PATIENCE_MS = 8_000;
+const PATIENCE_MS = 20_000;
 
 const found = findingsOf('doors');
 

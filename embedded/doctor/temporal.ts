@@ -9,7 +9,7 @@ import { SEARCH_ATTRIBUTES } from '../../workflows/contracts/search-attributes.t
 import { findingsOf, looking, reasonOf, type Finding } from './finding.ts';
 
 const { TaskQueueType } = protobuf.temporal.api.enums.v1;
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 /** Oldest server with everything that the product uses (Update-with-start, start delay, priority). */
 const OLDEST_SERVER = [1, 28];
 const MINUTE_MS = 60_000;
@@ -38,7 +38,7 @@ export async function lookAtTemporal(
       }),
     ];
   }
-  const looks = await client.connection.withDeadline(Date.now() + 6 * PATIENCE_MS, () =>
+  const looks = await client.connection.withDeadline(Date.now() + 4 * PATIENCE_MS, () =>
     Promise.all([
       looking('temporal', 'search attributes', () => searchAttributes(client, target)),
       looking('temporal', 'schedules', () => lookAtSchedules(client, target)),

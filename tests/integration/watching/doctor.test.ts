@@ -29,7 +29,7 @@ interface Told {
 }
 
 /** Each run loads the product's code in a process of its own. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 240_000;
 
 describe('npm run doctor', () => {
   let product: RunningProduct;
@@ -315,7 +315,7 @@ describe('npm run doctor', () => {
     return runCommand(process.execPath, [join(root, 'embedded/doctor.ts'), ...args], {
       cwd: root,
       env: { ...process.env, NODE_OPTIONS: '', ...product.env, ...env },
-      timeoutMs: 100_000,
+      timeoutMs: 200_000,
     });
   }
 });
