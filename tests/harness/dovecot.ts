@@ -12,14 +12,13 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../../embedded/ports.ts';
 import { startTethered, type Tethered } from '../../embedded/tether.ts';
 import { makeCertificate } from './certificate.ts';
 import { dovecotConfiguration, oauthDatabase, type DovecotPorts } from './dovecot-configuration.ts';
+import { untilListening } from './listening.ts';
 
 export interface DovecotUser {
   readonly username: string;
@@ -65,7 +64,6 @@ export interface DeliverOptions {
 }
 
 const NOBODY = 65534;
-const READY_WITHIN_MS = 60_000;
 
 export interface DovecotOptions {
   /** Takes OAuth tokens too, and asks there about them (RFC 7662): `{active, username}`. */
@@ -123,7 +121,8 @@ export async function dovecot(
       log: join(folder, 'out.log'),
       stopSignal: 'TERM',
     });
-    await untilListening(Object.values(ports), server, join(folder, 'dovecot.log'));
+    const log = () => tail(join(folder, 'dovecot.log'), 20);
+    await untilListening(server, Object.values(ports), log);
   };
   const kill = async () => {
     if (server === undefined) return;
@@ -224,30 +223,6 @@ class Maildirs {
   #give(path: string): void {
     if (this.#owner !== undefined) chownSync(path, this.#owner, this.#owner);
   }
-}
-
-async function untilListening(ports: number[], server: Tethered, log: string): Promise<void> {
-  const deadline = Date.now() + READY_WITHIN_MS;
-  let ended = false;
-  void server.exited.then(() => (ended = true));
-  for (const port of ports) {
-    while (!(await answers(port))) {
-      if (ended || Date.now() > deadline)
-        throw new Error(`Dovecot did not start:\n${server.logTail()}\n${tail(log, 20)}`);
-      await sleep(20);
-    }
-  }
-}
-
-function answers(port: number): Promise<boolean> {
-  return new Promise((done) => {
-    const socket = connect({ host: '127.0.0.1', port });
-    socket.once('error', () => done(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      done(true);
-    });
-  });
 }
 
 function tail(file: string, lines: number): string {
