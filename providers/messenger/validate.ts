@@ -14,8 +14,10 @@ const Page = z.looseObject({ id: z.coerce.string(), name: z.string().catch('') }
 export async function validate(call: MessengerCall): Promise<ValidationReport> {
   const problems: ValidationProblem[] = [];
   const warnings: string[] = [];
+  const facts: string[] = [];
   await trying(problems, async () => {
     const { id, name } = await read(call, `/${call.settings.page_id}`, 'id,name', Page);
+    facts.push(`The page is "${name}" (${id}).`);
     if (id !== call.settings.page_id)
       problems.push({
         step: 'settings',
@@ -23,7 +25,7 @@ export async function validate(call: MessengerCall): Promise<ValidationReport> {
         pointer: '/settings/page_id',
       });
   });
-  if (problems.length > 0) return { ok: false, problems, warnings };
+  if (problems.length > 0) return { ok: false, problems, warnings, facts };
   await trying(
     problems,
     async () => {
@@ -42,7 +44,7 @@ export async function validate(call: MessengerCall): Promise<ValidationReport> {
     },
     'pages_messaging',
   );
-  return { ok: problems.length === 0, problems, warnings };
+  return { ok: problems.length === 0, problems, warnings, facts };
 }
 
 function missingFields(standing: readonly string[]): string[] {

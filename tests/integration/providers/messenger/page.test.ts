@@ -80,7 +80,12 @@ describe('a trial', () => {
   const report = (settings: object = {}) => messenger.validate!(fb.call({}, settings));
 
   it('finds nothing wrong where nothing is', async () => {
-    expect(await report()).toEqual({ ok: true, problems: [], warnings: [] });
+    expect(await report()).toEqual({
+      ok: true,
+      problems: [],
+      warnings: [],
+      facts: [`The page is "${fb.page.name}" (${fb.page.id}).`],
+    });
   });
 
   it.each([
