@@ -103,7 +103,7 @@ describe('following', () => {
     given.box.add('inbox', Buffer.from('Subject: draft\r\n\r\n'), { isDraft: true });
     given.deliver(1);
     expect((await drain(call, cursor)).subjects).toEqual(['mail-1']);
-    expect(await microsoft365.mailbox!.wait!(call, 'inbox', cursor, Date.now() + 10_000)).toBe(
+    expect(await microsoft365.mailbox!.wait!(call, 'inbox', cursor, Date.now() + 60_000)).toBe(
       'mail',
     );
   });
@@ -173,7 +173,7 @@ describe('mail-edge-case 40: a delta token that expired', () => {
     const call = given.call();
     const first = await drain(call);
     given.simulator.deltas.forget();
-    const wait = microsoft365.mailbox!.wait!(call, 'inbox', first.cursor, Date.now() + 10_000);
+    const wait = microsoft365.mailbox!.wait!(call, 'inbox', first.cursor, Date.now() + 60_000);
     expect(await wait).toBe('mail');
     given.simulator.deltas.forget();
     given.simulator.faults.failNext({ kind: 'reset', match: /\/messages\/delta/ }, 1);

@@ -35,7 +35,8 @@ describeWith('dovecot', `a POP3 mailbox of ${COUNT} mails`, () => {
     }
     const firstMs = Date.now() - started;
     expect(ids.size).toBe(COUNT);
-    expect(largest).toBeLessThan(5000 + COUNT / 4);
+    // Of blocks eight bytes; of those after the last cut each id: the server makes the ids up, and cuts at one in 64 of them.
+    expect(largest).toBeLessThan(14_000 + COUNT / 4);
 
     server.deliver(box.user, mail('new'));
     const again = Date.now();
