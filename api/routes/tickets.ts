@@ -57,7 +57,11 @@ const TimelineEntry = z
     z.object({
       type: z.literal('event'),
       ...placed,
-      event: z.object({ type: EventType, sequence: z.int().nullable() }),
+      event: z.object({
+        type: EventType,
+        sequence: z.int().nullable(),
+        message_id: z.string().nullable().meta({ description: 'Of the message that it is about.' }),
+      }),
     }),
   ])
   .meta({ id: 'TimelineEntry' });
@@ -195,12 +199,24 @@ export const ticketRoutes: readonly AnyRoute[] = [
         after: readCursor(query.cursor, Place),
         limit: query.limit + 1,
       });
-      return page(
+      const shown = page(
         rows,
         query.limit,
         (entry) => entry,
         ({ at, id }) => [at, id],
       );
+      const messages = shown.data.flatMap((entry) =>
+        entry.type === 'message' ? entry.message : [],
+      );
+      const byId = new Map(
+        (await shownMessages(deps, tenantId, messages)).map((message) => [message.id, message]),
+      );
+      return {
+        ...shown,
+        data: shown.data.map((entry) =>
+          entry.type === 'message' ? { ...entry, message: byId.get(entry.id)! } : entry,
+        ),
+      };
     },
   }),
 ];

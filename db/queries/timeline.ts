@@ -15,7 +15,15 @@ export type TimelineEntry = { readonly id: string; readonly at: string } & (
       readonly reason: string | null;
       readonly changes: Record<string, [unknown, unknown]>;
     }
-  | { readonly type: 'event'; readonly event: { type: EventType; sequence: number | null } }
+  | {
+      readonly type: 'event';
+      readonly event: {
+        type: EventType;
+        sequence: number | null;
+        /** Of the message that it is about. */
+        message_id: string | null;
+      };
+    }
 );
 
 /** Everything that happened on a ticket, oldest first: messages and notes, changes with who and why, events. */
@@ -48,6 +56,7 @@ export async function listTimeline(
     const events = await tx
       .selectFrom('events')
       .select(['id', 'type', 'sequence'])
+      .select(sql<string | null>`data #>> '{message,id}'`.as('message_id'))
       .where('id', 'in', ids)
       .execute();
     const content = new Map<string, object>([

@@ -141,9 +141,16 @@ it('API: read, change under If-Match, answer, note, find again', async () => {
   );
   const firstPage = await call('GET', `${path}/timeline?limit=3`);
   const rest = await call('GET', `${path}/timeline?cursor=${firstPage.body.next_cursor}`);
-  const entries = [...firstPage.body.data, ...rest.body.data] as { id: string; type: string }[];
+  const entries = [...firstPage.body.data, ...rest.body.data] as {
+    id: string;
+    type: string;
+    event?: { message_id: string | null };
+  }[];
   expect(new Set(entries.map(({ id }) => id)).size).toBe(entries.length);
   expect(new Set(entries.map(({ type }) => type))).toEqual(new Set(['message', 'change', 'event']));
+  const told = entries.flatMap(({ event }) => (event?.message_id ? [event.message_id] : []));
+  expect(entries.map(({ id }) => id)).toEqual(expect.arrayContaining(told));
+  expect(told).not.toEqual([]);
 
   for (const query of ['q=extinguisher+calm', `q=${shown.body.number}`, 'tag=fire&status=pending'])
     expect((await call('GET', `/v1/tickets?${query}`)).body.data).toMatchObject([{ id: ticketId }]);

@@ -76,4 +76,10 @@ test('what a chat’s message quotes is shown beside it, by itself and in lists;
     attachments: [],
   });
   expect((await client.call('GET', `/v1/messages/${asked}`)).body.quoted).toBeNull();
+  const { body: timeline } = await client.call('GET', `/v1/tickets/${ticketId}/timeline`);
+  expect(timeline.data).toContainEqual(
+    expect.objectContaining({
+      message: expect.objectContaining({ id: answered, quoted: body.quoted }),
+    }),
+  );
 });
