@@ -28,7 +28,7 @@ describe('the monitor of a process', () => {
     const url = await started(() => new Promise(() => undefined));
     const ready = await fetch(`${url}/readyz`);
     expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('No answer')]);
-  }, 15_000);
+  }, 240_000);
 
   it('names the variable where its port is taken', async () => {
     const url = await started(() => Promise.resolve([]));
