@@ -35,8 +35,7 @@ export async function adoptEchoes(
     select m.id, d.ticket_id, m.body->>'content' as content, m.kind, d.address, m.timestamp
       from messages m
       join jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as d(address text, ticket_id text, since timestamptz)
-        -- as the index of messages without a ticket has it
-        on lower(case m.direction when 'inbound' then m.body->>'from' else m.body#>>'{to,0,address}' end) = lower(d.address)
+        on m.other_end = lower(d.address)
      where m.tenant_id = ${channel.tenantId} and m.ticket_id is null
        and m.channel_id = ${channel.id} and m.direction = 'outbound' and m.timestamp >= d.since
      order by m.timestamp, m.id

@@ -118,12 +118,11 @@ async function moveTickets(
              select from audit a
               where a.tenant_id = ${tenantId} and a.action = 'contact.merged' and a.ticket_id = t.id
                 and coalesce(a.changes#>>'{contact_id,0}', a.changes#>>'{requester_id,0}') = ${gone})
-         or (t.created_at >= ${at} and lower((
-             select coalesce(m.routing#>>'{requester,address}',
-                      case m.direction when 'inbound' then m.body->>'from' else m.body#>>'{to,0,address}' end)
+         or (t.created_at >= ${at} and (
+             select coalesce(lower(m.routing#>>'{requester,address}'), m.other_end)
                from messages m
               where m.ticket_id = t.id and m.direction <> 'internal'
-              order by m.timestamp, m.id limit 1)) = any(${addresses})))
+              order by m.timestamp, m.id limit 1) = any(${addresses})))
      order by t.id
        for update of t`.execute(tx);
   const ids = rows.map(({ id }) => id);
@@ -158,7 +157,7 @@ async function moveAddresses(tx: Tx, { kept, gone, addresses }: Pair): Promise<v
     .updateTable('conversations')
     .set({ contact_id: gone })
     .where('contact_id', '=', kept)
-    .where(sql<boolean>`lower(address) = any(${addresses})`)
+    .where(sql<boolean>`folded_address = any(${addresses})`)
     .execute();
 }
 

@@ -167,7 +167,7 @@ async function setAddresses(
     .updateTable('conversations')
     .set({ contact_id: id })
     .where('tenant_id', '=', tenantId)
-    .where(sql<boolean>`lower(address) = any(${wanted})`)
+    .where(sql<boolean>`folded_address = any(${wanted})`)
     .where('contact_id', '<>', id)
     .execute();
 }

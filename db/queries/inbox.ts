@@ -152,14 +152,9 @@ function theirs(tx: Tx, contactId: string, addresses: readonly string[], places:
        where lower(person->>'address') = any(${addresses})))`);
   const loose = places()
     .where('ticket_id', 'is', null)
-    .where(sql<boolean>`lower(${OTHER_END}) = any(${addresses})`);
+    .where(sql<boolean>`other_end = any(${addresses})`);
   return own.union(besides).union(loose);
 }
-
-/** Whom a message was talked with; as the index on those without a ticket has it. */
-const OTHER_END = sql.raw<string>(
-  `case direction when 'inbound' then body->>'from' else body#>>'{to,0,address}' end`,
-);
 
 export interface Talk {
   readonly channelId: string;
@@ -185,14 +180,15 @@ export async function talksOfContact(
   const said = theirs(tx, contactId, addresses, places);
   const { rows } = await sql<Omit<Talk, 'lastMessage'> & { id: string | null }>`
     with latest as (
-      select distinct on (channel_id, lower(${OTHER_END})) channel_id, ${OTHER_END} as address, m.id, m.timestamp
+      select distinct on (channel_id, other_end) channel_id, other_end, m.id, m.timestamp,
+             case direction when 'inbound' then body->>'from' else body#>>'{to,0,address}' end as address
         from messages m join (${said}) said using (id)
-       where lower(${OTHER_END}) = any(${addresses})
-       order by channel_id, lower(${OTHER_END}), m.timestamp desc, m.id desc)
+       where other_end = any(${addresses})
+       order by channel_id, other_end, m.timestamp desc, m.id desc)
     select channels.id as "channelId", channels.name as "accountName", provider,
            coalesce(c.address, latest.address) as address, latest.id
       from latest full join (select * from conversations where contact_id = ${contactId}) c
-           on c.channel_id = latest.channel_id and lower(c.address) = lower(latest.address)
+           on c.channel_id = latest.channel_id and c.folded_address = latest.other_end
       join channels on channels.id = coalesce(c.channel_id, latest.channel_id)
      order by coalesce(latest.timestamp, c.last_inbound_at, c.updated_at) desc, 1, 4`.execute(tx);
   const messages = await presentMessages(

@@ -37,8 +37,7 @@ async function latestLoose(
   const { rows } = await sql<{ id: string }>`
     select id from messages
      where tenant_id = ${tenantId} and ticket_id is null and channel_id = ${channelId}
-       -- as the index of messages without a ticket has it
-       and lower(case direction when 'inbound' then body->>'from' else body#>>'{to,0,address}' end) = lower(${address})
+       and other_end = lower(${address})
      order by timestamp desc, id desc limit ${MOST}`.execute(tx);
   return rows.map(({ id }) => id);
 }

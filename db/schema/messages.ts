@@ -1,4 +1,4 @@
-import type { Generated } from 'kysely';
+import type { Generated, GeneratedAlways } from 'kysely';
 import type { Actor } from './actor.ts';
 import type { GeneratedTime, Json, JsonObject, MaybeJson, MaybeTime, Time } from './columns.ts';
 
@@ -36,6 +36,8 @@ export interface MessageTables {
     receipt_due_at: MaybeTime;
     /** When its latest transmission to the vendor began. */
     transmitted_at: MaybeTime;
+    /** Whose address it came from or went to first, in lower case; Postgres keeps it. */
+    other_end: GeneratedAlways<string | null>;
   };
   thread_ids: {
     tenant_id: string;
@@ -61,6 +63,8 @@ export interface MessageTables {
     channel_id: string;
     /** E.164 or page-scoped id. */
     address: string;
+    /** In lower case; Postgres keeps it. */
+    folded_address: GeneratedAlways<string>;
     contact_id: string;
     /** The latest ticket of the conversation. */
     ticket_id: string | null;

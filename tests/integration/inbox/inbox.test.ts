@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CompiledQuery, type RootOperationNode } from 'kysely';
+import { CompiledQuery } from 'kysely';
+import type { Db } from '../../../db/connection.ts';
 import { answerSyncs, recordChannelState } from '../../../db/queries/channel-state.ts';
 import { listMessages } from '../../../db/queries/inbox.ts';
 import type { ChannelId, ContactId } from '../../../domain/ids.ts';
 import { eventually } from '../../harness/eventually.ts';
 import { startTestApi, type Client, type TestApi } from '../api-fixture.ts';
+import { analyze, planOf } from './plans.ts';
 import { minute, scene, type Scene } from './scene.ts';
 
 let api: TestApi;
@@ -147,29 +149,12 @@ describe('the inbox', () => {
         ),
       ),
     );
-    await rows.inDb(async (tx) => {
-      await tx.executeQuery(CompiledQuery.raw('set local role none')); // the tables' owner
-      await tx.executeQuery(CompiledQuery.raw('analyze messages'));
-    });
-    const plans = async (filter: object) => {
-      const nodes: RootOperationNode[] = [];
-      const watched = api.db.withPlugin({
-        transformQuery: ({ node }) => (nodes.push(node), node),
-        transformResult: ({ result }) => Promise.resolve(result),
-      });
+    await analyze(api.db, ada.tenantId, 'messages');
+    const plans = (filter: object) => {
       const after = [minute(500_000).toISOString(), 'msg_'] as const;
-      await listMessages(watched, ada.tenantId, filter, { after, limit: 51, order: 'desc' });
-      const executor = api.db.getExecutor();
-      const queries = nodes.map((node) => executor.compileQuery(node, { queryId: 'plan' }));
-      const found = queries.findLast(({ sql }) =>
-        /from\s+"?messages"?.*"timestamp" desc/s.test(sql),
-      )!;
-      const { rows: lines } = await rows.inDb((tx) =>
-        tx.executeQuery<{ 'QUERY PLAN': string }>(
-          CompiledQuery.raw(`explain ${found.sql}`, [...found.parameters]),
-        ),
-      );
-      return lines.map((line) => line['QUERY PLAN']).join('\n');
+      const page = { after, limit: 51, order: 'desc' } as const;
+      const work = (db: Db) => listMessages(db, ada.tenantId, filter, page);
+      return planOf(api.db, ada.tenantId, work, /from\s+"?messages"?.*"timestamp" desc/s);
     };
     for (const [filter, index] of [
       [{}, 'messages_by_time'],
