@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { inTenant } from '../db/connection.ts';
 import { contactIdOf, knownChatIds, type ContactRow } from '../db/queries/contacts.ts';
 import { readContactAddress } from '../domain/contact-address.ts';
@@ -5,6 +6,9 @@ import type { ContactId, TenantId } from '../domain/ids.ts';
 import type { Contact } from '../domain/ticket.ts';
 import type { ApiDeps } from './deps.ts';
 import { invalid, notFound } from './problem.ts';
+
+/** Why two contacts are one person, or one is two: the audit trail keeps it. */
+export const MergeReason = z.string().trim().min(1).max(500);
 
 /** The contact that an id stands for: one that was merged is the one it became. @throws Problem 404 */
 export async function currentContact(

@@ -5,7 +5,7 @@ import { mergeContacts } from '../../db/queries/contact-merge.ts';
 import { contactIdOf, findContact, selectContact } from '../../db/queries/contacts.ts';
 import { Pending } from '../../db/queries/outbox.ts';
 import { Contact } from '../../domain/ticket.ts';
-import { readAddresses, showContact } from '../contacts.ts';
+import { MergeReason, readAddresses, showContact } from '../contacts.ts';
 import { linkToken } from '../link/token.ts';
 import { conflict, invalid, notFound } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
@@ -19,15 +19,10 @@ const ContactMerge = z
     contact_id: z
       .string()
       .meta({ description: 'The other contact; its id leads here afterwards.' }),
-    reason: z
-      .string()
-      .trim()
-      .min(1)
-      .max(500)
-      .meta({
-        description: 'What proves that they are one person; kept in the audit trail.',
-        examples: ['Ada wrote from both addresses about order 1815'],
-      }),
+    reason: MergeReason.meta({
+      description: 'What proves that they are one person; kept in the audit trail.',
+      examples: ['Ada wrote from both addresses about order 1815'],
+    }),
   })
   .meta({ id: 'ContactMerge' });
 

@@ -5,7 +5,7 @@ import { unmergeContacts, type Unmerged } from '../../db/queries/contact-unmerge
 import { contactIdOf, selectContact } from '../../db/queries/contacts.ts';
 import { Pending } from '../../db/queries/outbox.ts';
 import { Contact } from '../../domain/ticket.ts';
-import { showContact } from '../contacts.ts';
+import { MergeReason, showContact } from '../contacts.ts';
 import { conflict, invalid, notFound, type Problem } from '../problem.ts';
 import { route, type AnyRoute } from '../route.ts';
 
@@ -14,15 +14,10 @@ const ContactUnmerge = z
     contact_id: z.string().meta({
       description: 'The id of the contact that was merged into this one, as `contact.merged` told.',
     }),
-    reason: z
-      .string()
-      .trim()
-      .min(1)
-      .max(500)
-      .meta({
-        description: 'Why they are two persons; kept in the audit trail.',
-        examples: ['The number is her brother’s'],
-      }),
+    reason: MergeReason.meta({
+      description: 'Why they are two persons; kept in the audit trail.',
+      examples: ['The number is her brother’s'],
+    }),
   })
   .meta({ id: 'ContactUnmerge' });
 

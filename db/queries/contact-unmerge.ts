@@ -32,6 +32,11 @@ interface Recorded {
   readonly timeZone: string | null;
 }
 
+/** Of an entry `a`: whose contact or ticket became another's; as the index of merges has it. */
+const MERGED_FROM = sql.raw<string>(
+  `coalesce(a.changes#>>'{contact_id,0}', a.changes#>>'{requester_id,0}')`,
+);
+
 interface Pair {
   readonly kept: string;
   readonly gone: string;
@@ -74,10 +79,10 @@ export async function unmergeContacts(
 
 async function latestMerge(tx: Tx, tenantId: TenantId, gone: string): Promise<Recorded | null> {
   const { rows } = await sql<{ at: Date; changes: Record<string, [unknown, unknown]> }>`
-    select at, changes from audit
-     where tenant_id = ${tenantId} and action = 'contact.merged' and ticket_id is null
-       and coalesce(changes#>>'{contact_id,0}', changes#>>'{requester_id,0}') = ${gone}
-     order by at desc, id desc limit 1`.execute(tx);
+    select a.at, a.changes from audit a
+     where a.tenant_id = ${tenantId} and a.action = 'contact.merged' and a.ticket_id is null
+       and ${MERGED_FROM} = ${gone}
+     order by a.at desc, a.id desc limit 1`.execute(tx);
   const [row] = rows;
   if (!row) return null;
   const { addresses, name, time_zone: timeZone } = row.changes;
@@ -117,7 +122,7 @@ async function moveTickets(
        and (exists (
              select from audit a
               where a.tenant_id = ${tenantId} and a.action = 'contact.merged' and a.ticket_id = t.id
-                and coalesce(a.changes#>>'{contact_id,0}', a.changes#>>'{requester_id,0}') = ${gone})
+                and ${MERGED_FROM} = ${gone})
          or (t.created_at >= ${at} and (
              select coalesce(lower(m.routing#>>'{requester,address}'), m.other_end)
                from messages m
@@ -219,7 +224,7 @@ async function leadBack(tx: Tx, tenantId: TenantId, { kept, gone }: Pair): Promi
       select c.id as gone, (
              select a.changes#>>'{contact_id,1}' from audit a
               where a.tenant_id = ${tenantId} and a.action = 'contact.merged' and a.ticket_id is null
-                and coalesce(a.changes#>>'{contact_id,0}', a.changes#>>'{requester_id,0}') = c.id
+                and ${MERGED_FROM} = c.id
               order by a.at desc, a.id desc limit 1) as kept
         from contacts c where c.merged_into = ${kept}
     ), under as (
