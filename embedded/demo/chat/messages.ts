@@ -26,7 +26,7 @@ export interface Talk {
   readonly ticketId: string;
 }
 
-/** Each state of the message is said when it is first seen, until it was read. */
+/** Each state that the message is seen in is said, until it was read; on a busy machine it may pass one unseen. */
 export async function sendAndWatch(
   { api, terminal, signal }: DemoContext,
   { line, ticketId }: Talk,

@@ -12,7 +12,7 @@ import { afterWindow, answerOut, pictureIn, sayWindow, textIn, TicketView } from
 /** In place of Meta's 24 hours. */
 const WINDOW_SECONDS = 30;
 /** After so many milliseconds the customer's phone tells of what was sent. */
-const RECEIPTS = { sentMs: 500, deliveredMs: 1100, readMs: 1800 };
+const RECEIPTS = { sentMs: 1000, deliveredMs: 2000, readMs: 3000 };
 
 const ChannelStatus = z.object({
   state: z.string(),
