@@ -73,7 +73,7 @@ export async function ingestSource(
   await traced('ingest', spanOf(channel, [source]), async () => {
     const rules = await channelRules(deps, channel);
     const mails = await parseAll(reader, rules, [source], new Map());
-    await storeAll(reader, rules, mails);
+    await storeAll(reader, rules, mails, false);
   });
 }
 
@@ -151,7 +151,9 @@ export class Ingestion {
         const mails = await parseAll(this.#reader(), rules, staged, this.#held);
         await before;
         parsed();
-        this.#ingested += await storeAll(this.#reader(), rules, mails);
+        this.#ingested += await this.#deps.way.turn((gently) =>
+          storeAll(this.#reader(), rules, mails, gently),
+        );
         this.#heartbeat();
       });
       this.#storing.catch(failed);
@@ -179,11 +181,12 @@ async function storeAll(
   reader: Reader,
   rules: CompiledRules,
   parsed: readonly ParsedStaged[],
+  gently: boolean,
 ): Promise<number> {
   if (parsed.length === 0) return 0;
   const { deps, channel } = reader;
   try {
-    return await store(reader, rules, parsed);
+    return await store(reader, rules, parsed, gently);
   } catch (error) {
     if (isPassing(error)) throw error;
     if (parsed.length === 1) {
@@ -193,7 +196,7 @@ async function storeAll(
     // One of them can't be stored: each for itself, so that it alone is set aside.
     let ingested = 0;
     for (const one of parsed) {
-      ingested += await store(reader, rules, [one]).catch(async (single: unknown) => {
+      ingested += await store(reader, rules, [one], gently).catch(async (single: unknown) => {
         if (isPassing(single)) throw single;
         await putAside(deps, channel, one.sourceId, 'store', single);
         return 0;
@@ -207,6 +210,7 @@ async function store(
   { deps, channel, find }: Reader,
   { autoresponder }: CompiledRules,
   parsed: readonly ParsedStaged[],
+  gently: boolean,
 ): Promise<number> {
   const { facts, provider, settings } = channel;
   const found = find(provider);
@@ -226,10 +230,10 @@ async function store(
     },
     parsed,
   );
+  await deps.relay.flush(pending, { gently });
   for (const { stagedAt } of parsed)
     ingestDelay.observe({ provider }, Math.max(0, Date.now() - stagedAt.getTime()) / 1000);
   for (const by of filtered) sourcesFiltered.inc({ provider, by });
-  await deps.relay.flush(pending);
   return messages;
 }
 

@@ -3,6 +3,7 @@ import type { Config } from '../config/config.ts';
 import type { Db } from '../db/connection.ts';
 import type { LoadedChannel } from '../db/queries/channels.ts';
 import type { SourceId, TenantId } from '../domain/ids.ts';
+import type { RightOfWay } from '../domain/right-of-way.ts';
 import type { KeyRing } from '../security/key-ring.ts';
 import type { GuardedNetwork } from '../security/ssrf-guard.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -16,6 +17,8 @@ export interface ApiDeps {
   readonly relay: Relay;
   readonly network: (tenantId: TenantId) => Promise<GuardedNetwork>;
   readonly log: Logger;
+  /** By which work on what this process' doors took gives way to their answers. */
+  readonly way: RightOfWay;
   /** What `/readyz` names beside the database: Temporal, the workers' pollers. */
   readonly readiness?: () => Promise<ReadinessPart[]>;
   /** Decrypts payloads for the Temporal UI, under `/codec`. */

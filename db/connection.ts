@@ -5,7 +5,8 @@ import type { Logger } from '../telemetry/log.ts';
 import { currentTraceparent } from '../telemetry/trace.ts';
 import { PreparedStatements } from './prepared.ts';
 import type { Database } from './schema.ts';
-import { openingWith, TenantDialect } from './tenant-dialect.ts';
+import { sendTogether } from './sent-together.ts';
+import { openingWith, TenantDialect, wholeAtOnce, type Statement } from './tenant-dialect.ts';
 
 export type Db = Kysely<Database>;
 export type Tx = Transaction<Database>;
@@ -49,6 +50,7 @@ export function connect({ url, poolSize = 20, log }: ConnectionOptions): Db {
   const prepared = new PreparedStatements();
   pool.on('connect', (client) => {
     client.on('error', lost);
+    sendTogether(client);
     prepared.watch(client);
   });
   return new Kysely<Database>({ dialect: new TenantDialect({ pool }) });
@@ -63,8 +65,23 @@ export async function inTenant<T>(
   tenant: TenantId,
   work: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  const settings = { 'app.tenant': tenant, 'app.traceparent': currentTraceparent() };
-  return openingWith(settings, () => db.transaction().execute(work));
+  return openingWith(settingsOf(tenant), () => db.transaction().execute(work));
+}
+
+/**
+ * The same for statements that are all known before, in one round trip.
+ * @returns the rows of each, in their order; throws what the first that failed threw, and nothing of it is kept
+ */
+export async function inTenantAtOnce(
+  db: Db,
+  tenant: TenantId,
+  statements: readonly Statement<unknown>[],
+): Promise<unknown[][]> {
+  return wholeAtOnce(db, settingsOf(tenant), statements);
+}
+
+function settingsOf(tenant: TenantId) {
+  return { 'app.tenant': tenant, 'app.traceparent': currentTraceparent() };
 }
 
 /** What the transaction writes from here on belongs to the current span: where one begins in mid-transaction. */

@@ -92,6 +92,30 @@ export async function atOnce<Rows extends readonly unknown[]>(
   return rows.slice(before.length) as { -readonly [Place in keyof Rows]: Rows[Place][] }; // as they were given
 }
 
+/**
+ * A whole transaction in one round trip: begun with these settings, run and committed before the first answer is read, so
+ * that nobody waits for a lock of it longer than Postgres needs.
+ * @returns the rows of each statement; throws what the first that failed threw, and nothing of it is kept
+ */
+export async function wholeAtOnce(
+  db: QueryExecutorProvider,
+  settings: LocalSettings,
+  statements: readonly Statement<unknown>[],
+): Promise<unknown[][]> {
+  const begin = CompiledQuery.raw(`begin; ${settingStatement(settings)}`);
+  const all = [begin, ...statements.map((one) => one.compile(db)), CompiledQuery.raw('commit')];
+  const answers = await db
+    .getExecutor()
+    .provideConnection((connection) =>
+      Promise.allSettled(all.map((query) => connection.executeQuery(query))),
+    );
+  const rows = answers.map((answer) => {
+    if (answer.status === 'rejected') throw answer.reason;
+    return answer.value.rows;
+  });
+  return rows.slice(1, -1);
+}
+
 /** Without parameters, so that it travels in one message with `begin`; the values are quoted by pg. */
 function settingStatement(settings: LocalSettings): string {
   const calls = Object.entries(settings)

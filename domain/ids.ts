@@ -49,6 +49,11 @@ export function newId<K extends IdKind>(kind: K, at?: number): Id<K> {
   return `${ID_PREFIX[kind]}_${at === undefined ? nextUlid() : ulid(at, random)}` as Id<K>;
 }
 
+/** Of a call of the API: `req_01J…`. */
+export function newRequestId(): string {
+  return `req_${ulid(undefined, random)}`;
+}
+
 const drawn = new Uint8Array(4096);
 let used = drawn.length;
 

@@ -57,6 +57,12 @@ export function doorAnswered(door: string, outcome: DoorOutcome, began: number):
 }
 export type DoorOutcome = 'accepted' | 'refused' | 'later';
 
+export const gaveWay = new Counter({
+  name: 'postroom_gave_way_seconds_total',
+  help: 'Time that work on what doors had taken waited, while the doors of its process were busy.',
+  registers: [registry],
+});
+
 export const ingestDelay = new Histogram({
   name: 'postroom_ingest_delay_seconds',
   help: 'From storing a source to its message on a ticket.',

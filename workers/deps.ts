@@ -3,8 +3,10 @@ import type { Deps } from '../activities/deps.ts';
 import { ConfigError, type Config } from '../config/config.ts';
 import { connect, inTenant } from '../db/connection.ts';
 import { tenantSettings } from '../db/queries/tenants.ts';
+import { RightOfWay } from '../domain/right-of-way.ts';
 import { KeyRing } from '../security/key-ring.ts';
 import { createLogger, type Logger } from '../telemetry/log.ts';
+import { gaveWay } from '../telemetry/metrics.ts';
 import { TenantNetworks } from './tenant-networks.ts';
 import { createClient } from './temporal/connection.ts';
 import { TemporalRelay } from './temporal/relay.ts';
@@ -45,6 +47,7 @@ export function openDeps(config: Config, log: Logger = createLogger(config.logLe
     client,
     relay,
     log,
+    way: new RightOfWay((ms) => gaveWay.inc(ms / 1000)),
     network: (tenantId) => networks.of(tenantId),
     async close() {
       relay.close();

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { applyReports } from '../../db/apply-reports.ts';
 import { noteNews } from '../../db/queries/channel-changes.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
@@ -10,19 +11,23 @@ import type { ApiDeps } from '../deps.ts';
 import { CoalescedFlush } from './coalesced-flush.ts';
 import { GroupedStaging } from './grouped-staging.ts';
 
+/** Between what is applied of one channel's reports while doors are busy: the more go together, the less each costs. */
+const REPORTS_GAP_MS = 1_000;
+
 /** Where doors put what authentic calls bring. */
 export class DoorStore {
-  readonly #deps: Pick<ApiDeps, 'db'>;
+  readonly #deps: Pick<ApiDeps, 'db' | 'way'>;
   readonly #flush: CoalescedFlush;
   readonly #staging: GroupedStaging;
 
-  constructor(deps: Pick<ApiDeps, 'db' | 'relay' | 'log'>) {
+  constructor(deps: Pick<ApiDeps, 'db' | 'relay' | 'log' | 'way'>) {
     this.#deps = deps;
     this.#flush = new CoalescedFlush(deps.relay, deps.log);
     // One channel's one after the other; what is lost with the process, the drain finds.
     const applying = new Coalesced<ChannelId, ChannelReports, void>(async (_id, all) => {
       const reports = all.flatMap((some) => some.reports);
-      await applyReports(deps, { ...all[0]!, reports });
+      await deps.way.turn(() => applyReports(deps, { ...all[0]!, reports }));
+      if (deps.way.isBusy()) await sleep(REPORTS_GAP_MS);
       return all.map(() => undefined);
     });
     this.#staging = new GroupedStaging(deps.db, ({ tenantId, id }, { pending, reports }) => {
@@ -42,7 +47,9 @@ export class DoorStore {
   ): Promise<void> {
     const { id, tenantId } = facts;
     const receipts = sources.map((source) => ({ receivedAt, ...source }));
+    const began = performance.now();
     await this.#staging.stage({ id, tenantId, provider }, { receipts, statuses });
+    this.#deps.way.stored(performance.now() - began);
     sourcesAccepted.inc({ provider }, sources.length);
     if (news) this.#flush.addOther(await noteNews(this.#deps.db, facts, provider, news));
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import { resolveAccounts, type ChannelPlace } from '../../db/queries/channel-resolve.ts';
+import type { ChannelPlace } from '../../db/queries/channel-resolve.ts';
 import {
   DoorRefusal,
   type ChannelProvider,
@@ -10,6 +10,7 @@ import {
 } from '../../providers/contract.ts';
 import { doorStrangers, doorUnreadable } from '../../telemetry/metrics.ts';
 import type { ApiDeps } from '../deps.ts';
+import { AccountPlaces } from './account-places.ts';
 import type { DoorStore } from './door-store.ts';
 import { answer, doorRequest, noted, receive, refusal, triedCall } from './door-call.ts';
 import type { KnownChannels } from './known-channels.ts';
@@ -25,6 +26,7 @@ export interface SharedDoor {
   readonly name: string;
   readonly members: readonly Member[];
   readonly known: KnownChannels;
+  readonly places: AccountPlaces;
   readonly witnesses: Witnesses;
 }
 
@@ -54,10 +56,11 @@ export function sharedDoors(
     return door?.accounts ? [{ provider, door, accounts: door.accounts }] : [];
   });
   const byName = Map.groupBy(members, ({ provider }) => nameOf(provider));
+  const places = new AccountPlaces(deps);
   return new Map(
     [...byName].map(([name, theirs]) => {
       const witnesses = new Witnesses(deps, known);
-      return [name, { name, members: theirs, known, witnesses }];
+      return [name, { name, members: theirs, known, places, witnesses }];
     }),
   );
 }
@@ -96,7 +99,7 @@ export async function hear(
   request: DoorRequest,
 ): Promise<Heard> {
   const claims = claimsOf(shared, request);
-  const named = await placesNamed(deps, claims);
+  const named = await placesNamed(shared, claims);
   const heard =
     named.length > 0
       ? await hearOfEach(deps, shared, store, request, named)
@@ -223,12 +226,15 @@ function claimsOf({ members }: SharedDoor, request: DoorRequest): Claim[] {
   });
 }
 
-async function placesNamed({ db }: ApiDeps, claims: readonly Claim[]): Promise<NamedPlace[]> {
+async function placesNamed(
+  { places }: SharedDoor,
+  claims: readonly Claim[],
+): Promise<NamedPlace[]> {
   const byMember = [...Map.groupBy(claims, ({ member }) => member)];
   const found = byMember.map(async ([member, theirs]) => {
     const accounts = theirs.map(({ account }) => account);
-    const places = await resolveAccounts(db, member.provider.manifest.name, accounts);
-    return places.map((place) => ({ member, place }));
+    const theirPlaces = await places.of(member.provider.manifest.name, accounts);
+    return theirPlaces.map((place) => ({ member, place }));
   });
   return (await Promise.all(found)).flat();
 }

@@ -80,9 +80,9 @@ export function measured({ bytes, sha256 }: NewBlob): MeasuredBlob {
 }
 
 /** The statements that store small contents, to be sent with others. */
-export function blobInsertions(tx: Tx, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
+export function blobInsertions(db: Db, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
   const unique = distinct(blobs);
-  return unique.length === 0 ? [] : [blobRows(tenantId, unique), chunkRows(tx, tenantId, unique)];
+  return unique.length === 0 ? [] : [blobRows(tenantId, unique), chunkRows(db, tenantId, unique)];
 }
 
 /** Each content once, in the one order in which all store them: who waits for whom is never a circle. */
@@ -104,11 +104,11 @@ function blobRows(tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
   );
 }
 
-function chunkRows(tx: Tx, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
+function chunkRows(db: Db, tenantId: TenantId, blobs: readonly MeasuredBlob[]) {
   const rows = blobs.flatMap(({ sha256, bytes }) =>
     pieces(bytes).map((piece, seq) => ({ tenant_id: tenantId, sha256, seq, bytes: piece })),
   );
-  return tx
+  return db
     .insertInto('blob_chunks')
     .values(rows)
     .onConflict((oc) => oc.doNothing());

@@ -1,9 +1,9 @@
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import type { DeliveryStatus } from '../../providers/contract.ts';
-import { inTenant, type Db } from '../connection.ts';
+import { inTenantAtOnce, type Db } from '../connection.ts';
 import { Pending } from './outbox.ts';
-import { stageInto, type Receipt } from './sources.ts';
-import { keepReports, type StatusReport } from './status-reports.ts';
+import { staging, type Receipt } from './sources.ts';
+import { keeping, type StatusReport } from './status-reports.ts';
 
 /** A channel that calls of a door are for. */
 export interface StagedChannel {
@@ -26,7 +26,7 @@ export interface Stored {
 }
 
 /**
- * Stores what calls bring, all or nothing of it: after this their senders may be told yes. Follow with
+ * Stores what calls bring in one round trip, all or nothing of it: after this their senders may be told yes. Follow with
  * `relay.flush(pending)` and `applyReports`.
  */
 export async function storeBrought(
@@ -34,13 +34,15 @@ export async function storeBrought(
   channel: StagedChannel,
   calls: readonly Brought[],
 ): Promise<Stored> {
-  const { tenantId, id } = channel;
-  const pending = new Pending(tenantId);
+  const pending = new Pending(channel.tenantId);
   const receipts = calls.flatMap((call) => call.receipts);
   const told = calls.flatMap(({ statuses }) => (statuses.length > 0 ? [statuses] : []));
-  const reports = await inTenant(db, tenantId, async (tx) => {
-    await stageInto(tx, pending, channel, receipts);
-    return keepReports(tx, tenantId, id, told);
-  });
-  return { pending, reports };
+  const { statements, taken } = staging(db, channel, receipts, (isNew) =>
+    pending.nudge(channel.id, channel.provider, isNew),
+  );
+  const kept = keeping(channel, told);
+  const all = [...kept.statements, ...statements];
+  const answers = await inTenantAtOnce(db, channel.tenantId, all);
+  taken(answers.slice(kept.statements.length));
+  return { pending, reports: kept.reports };
 }

@@ -36,6 +36,14 @@ export async function countFiltered(tx: Tx, channelId: string, count: number): P
     .execute();
 }
 
+/** Counts those of these sources that are stored: a statement to be sent behind what stores them. */
+export function countTurnedAway(channelId: string, sourceIds: readonly string[]) {
+  return sql`
+    update channels set messages_filtered = messages_filtered + stored.count
+      from (select count(*) from sources where id = any(${sourceIds})) as stored
+     where id = ${channelId} and stored.count > 0`;
+}
+
 export interface FilteredRow {
   readonly id: string;
   readonly channel_id: string;

@@ -1,9 +1,9 @@
 import { sql, type RawBuilder } from 'kysely';
 import { newId, type ChannelId, type SourceId, type TenantId } from '../../domain/ids.ts';
 import { inTenant, type Db, type Tx } from '../connection.ts';
-import { atOnce } from '../tenant-dialect.ts';
+import { atOnce, type Statement } from '../tenant-dialect.ts';
 import { blobInsertions, measured, type StoredBlob } from './blobs.ts';
-import { countFiltered } from './filtered.ts';
+import { countTurnedAway } from './filtered.ts';
 import { asBytea, insertion } from './insert-rows.ts';
 import { Pending, type Nudge } from './outbox.ts';
 
@@ -46,26 +46,13 @@ export async function stageSource(
   receipt: Receipt,
 ): Promise<{ sourceId: SourceId; pending: Pending }> {
   const pending = new Pending(channel.tenantId);
+  const nudging = (isNew: RawBuilder<boolean>) =>
+    pending.nudge(channel.id, channel.provider, isNew);
   const { sourceIds } = await inTenant(db, channel.tenantId, (tx) =>
-    stageInto(tx, pending, channel, [receipt]),
+    stage(tx, staging(tx, channel, [receipt], nudging)),
   );
   return { sourceId: sourceIds[0]!, pending };
 }
-
-/** The same of several, in the caller's transaction. */
-export async function stageInto(
-  tx: Tx,
-  pending: Pending,
-  channel: { tenantId: TenantId; id: ChannelId; provider: string },
-  receipts: readonly Receipt[],
-): Promise<Staged> {
-  if (receipts.length === 0) return NOTHING;
-  return stage(tx, channel, receipts, (isNew) =>
-    pending.nudge(channel.id, channel.provider, isNew),
-  );
-}
-
-const NOTHING: Staged = { sourceIds: [], fresh: new Set() };
 
 /** Stores receipts in the caller's transaction: bytes once per content, one source row per receipt. */
 export async function stageReceipts(
@@ -74,43 +61,15 @@ export async function stageReceipts(
   channelId: ChannelId,
   receipts: readonly Receipt[],
 ): Promise<Staged> {
-  if (receipts.length === 0) return NOTHING;
-  return stage(tx, { tenantId, id: channelId }, receipts);
+  return stage(tx, staging(tx, { tenantId, id: channelId }, receipts));
 }
 
-/** @param nudging how the channel's workflow is told, where there is something new for it */
-async function stage(
-  tx: Tx,
-  channel: { tenantId: TenantId; id: ChannelId },
-  receipts: readonly Receipt[],
-  nudging?: (isNew: RawBuilder<boolean>) => Nudge,
-): Promise<Staged> {
-  const blobs = receipts.map(({ source }): StoredBlob & { bytes?: Buffer } =>
-    Buffer.isBuffer(source) ? measured({ bytes: source }) : source,
-  );
-  const rows = receipts.map((receipt, index) => sourceRow(channel, receipt, blobs[index]!));
-  const staged = rows.flatMap(({ id, status }) => (status === 'staged' ? [id] : []));
-  const nudge = nudging?.(sql<boolean>`exists (select from sources where id = any(${staged}))`);
-  const inMemory = blobs.flatMap(({ bytes, ...blob }) => (bytes ? [{ ...blob, bytes }] : []));
-  const before = blobInsertions(tx, channel.tenantId, inMemory);
-  const insert = insertion<{ id: SourceId }>(
-    'sources',
-    rows.toSorted(byProviderId),
-    sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
-      returning id`,
-  );
-  // The channel's row is locked before its nudge, as everywhere.
-  const isNudgedAtOnce = nudge !== undefined && staged.length === rows.length;
-  const [inserted, nudged = []] = isNudgedAtOnce
-    ? await atOnce(tx, [insert, nudge.statement], before)
-    : await atOnce(tx, [insert], before);
-  const fresh = new Set(inserted.map((row) => row.id));
-  const turnedAway = rows.filter(({ id, filtered }) => filtered !== null && fresh.has(id));
-  if (turnedAway.length > 0) await countFiltered(tx, channel.id, turnedAway.length);
-  nudge?.taken(isNudgedAtOnce ? nudged : (await nudge.statement.execute(tx)).rows);
+async function stage(tx: Tx, { rows, statements, taken }: Staging): Promise<Staged> {
+  if (rows.length === 0) return { sourceIds: [], fresh: new Set() };
+  const fresh = taken(await atOnce(tx, statements));
   const known = await knownIds(
     tx,
-    channel.id,
+    rows[0]!.channel_id,
     rows.filter((row) => !fresh.has(row.id)).map((row) => row.provider_message_id!),
   );
   return {
@@ -118,6 +77,57 @@ async function stage(
       fresh.has(row.id) ? row.id : known.get(row.provider_message_id!)!,
     ),
     fresh,
+  };
+}
+
+/** What is to be run to store receipts. */
+export interface Staging {
+  readonly rows: readonly SourceRow[];
+  readonly statements: readonly Statement<unknown>[];
+  /** Takes the rows that each statement answered. Returns which receipts were not known before. */
+  readonly taken: (answers: readonly unknown[][]) => ReadonlySet<SourceId>;
+}
+
+/**
+ * The statements that store receipts, none of which needs another's answer. Redeliveries leave no trace.
+ * @param nudging how the channel's workflow is told, where there is something new for it
+ */
+export function staging(
+  db: Db,
+  channel: { tenantId: TenantId; id: ChannelId },
+  receipts: readonly Receipt[],
+  nudging?: (isNew: RawBuilder<boolean>) => Nudge,
+): Staging {
+  if (receipts.length === 0) return { rows: [], statements: [], taken: () => new Set() };
+  const blobs = receipts.map(({ source }): StoredBlob & { bytes?: Buffer } =>
+    Buffer.isBuffer(source) ? measured({ bytes: source }) : source,
+  );
+  const rows = receipts.map((receipt, index) => sourceRow(channel, receipt, blobs[index]!));
+  const idsOf = (status: string) => rows.flatMap((row) => (row.status === status ? [row.id] : []));
+  const turnedAway = idsOf('filtered');
+  const nudge = nudging?.(sql`exists (select from sources where id = any(${idsOf('staged')}))`);
+  const inMemory = blobs.flatMap(({ bytes, ...blob }) => (bytes ? [{ ...blob, bytes }] : []));
+  const insert = insertion<{ id: SourceId }>(
+    'sources',
+    rows.toSorted(byProviderId),
+    sql`on conflict (channel_id, provider_message_id) where provider_message_id is not null do nothing
+      returning id`,
+  );
+  // The channel's row is locked before its nudge, as everywhere.
+  const statements = [
+    ...blobInsertions(db, channel.tenantId, inMemory),
+    insert,
+    ...(turnedAway.length > 0 ? [countTurnedAway(channel.id, turnedAway)] : []),
+    ...(nudge ? [nudge.statement] : []),
+  ];
+  return {
+    rows,
+    statements,
+    taken(answers) {
+      nudge?.taken(answers.at(-1) as { version: number }[]); // it is the last
+      const inserted = answers[statements.indexOf(insert)] as { id: SourceId }[]; // as it returns them
+      return new Set(inserted.map(({ id }) => id));
+    },
   };
 }
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import type { ChannelId, TenantId } from '../../domain/ids.ts';
 import { storable } from '../../domain/mail/storable.ts';
 import type { DeliveryStatus } from '../../providers/contract.ts';
-import { inTenant, type Db, type Tx } from '../connection.ts';
-import { insertRows } from './insert-rows.ts';
+import { inTenant, type Db } from '../connection.ts';
+import { insertion } from './insert-rows.ts';
 
 /** What one call of a vendor reported of our messages: kept until it is applied. */
 export interface StatusReport {
@@ -23,20 +23,14 @@ export interface ChannelReports {
 const LEASE = '30 seconds';
 const LONGEST_ERROR = 1_000;
 
-/** Keeps reports in the caller's transaction, who is to apply them then. */
-export async function keepReports(
-  tx: Tx,
-  tenantId: TenantId,
-  channelId: ChannelId,
+/** What calls reported, to be kept by the statement, and then to be applied by who kept it. */
+export function keeping(
+  { tenantId, id }: { tenantId: TenantId; id: ChannelId },
   calls: readonly (readonly DeliveryStatus[])[],
-): Promise<StatusReport[]> {
+): { readonly reports: StatusReport[]; readonly statements: RawBuilder<unknown>[] } {
   const reports = calls.map((statuses) => ({ id: randomUUID(), statuses: storable(statuses) }));
-  await insertRows(
-    tx,
-    'status_reports',
-    reports.map((report) => ({ ...report, tenant_id: tenantId, channel_id: channelId })),
-  );
-  return reports;
+  const rows = reports.map((report) => ({ ...report, tenant_id: tenantId, channel_id: id }));
+  return { reports, statements: rows.length > 0 ? [insertion('status_reports', rows)] : [] };
 }
 
 /** They are applied. */
@@ -92,7 +86,7 @@ async function loadReports(
       .orderBy('received_at')
       .execute(),
   );
-  return rows.map(({ id, statuses }) => ({ id, statuses: (statuses as Kept[]).map(revived) })); // keepReports wrote them
+  return rows.map(({ id, statuses }) => ({ id, statuses: (statuses as Kept[]).map(revived) })); // keeping wrote them
 }
 
 /** A status as JSON holds it. */

@@ -4,6 +4,7 @@ import { loadConfig } from '../../config/config.ts';
 import { connect, type Db } from '../../db/connection.ts';
 import { createApiKey, ensureTenant } from '../../db/queries/tenants.ts';
 import type { TenantId } from '../../domain/ids.ts';
+import { RightOfWay } from '../../domain/right-of-way.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
@@ -78,6 +79,7 @@ export async function startTestApi(
     keys,
     relay,
     log,
+    way: new RightOfWay(),
     network: () => Promise.resolve(network),
     checkAnswers: true,
     ...more,

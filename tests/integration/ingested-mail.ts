@@ -4,6 +4,7 @@ import { inTenant, type Db } from '../../db/connection.ts';
 import { loadChannel, type LoadedChannel } from '../../db/queries/channels.ts';
 import { stageReceipts, type Receipt } from '../../db/queries/sources.ts';
 import { newId, type TenantId } from '../../domain/ids.ts';
+import { RightOfWay } from '../../domain/right-of-way.ts';
 import type { KeyRing } from '../../security/key-ring.ts';
 import { createLogger } from '../../telemetry/log.ts';
 import type { PendingWork } from '../../workflows/contracts/relay.ts';
@@ -14,6 +15,7 @@ export function ingestionDeps(db: Db, keys: KeyRing, flushed: PendingWork[] = []
     db,
     keys,
     log: createLogger('fatal'),
+    way: new RightOfWay(),
     relay: {
       flush: (work: PendingWork) => Promise.resolve(void flushed.push(work)),
       command: () => Promise.reject(new Error('no commands here')),

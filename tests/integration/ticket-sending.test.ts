@@ -5,6 +5,7 @@ import { loadConfig } from '../../config/config.ts';
 import { connect, inTenant, type Db } from '../../db/connection.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { newId } from '../../domain/ids.ts';
+import { RightOfWay } from '../../domain/right-of-way.ts';
 import type { ChannelProvider, OutgoingMessage, SendReceipt } from '../../providers/contract.ts';
 import { manifest } from '../../providers/smtp/manifest.ts';
 import { KeyRing } from '../../security/key-ring.ts';
@@ -68,6 +69,7 @@ describe('an answer is sent once', () => {
       db,
       keys,
       log: createLogger('fatal'),
+      way: new RightOfWay(),
       network: () => Promise.resolve(network),
       relay: {
         flush: () => Promise.resolve(),

@@ -15,6 +15,7 @@ import { loadTicketRules } from '../../db/queries/ticket-rules.ts';
 import { snapshotOf } from '../../db/queries/ticket-snapshot.ts';
 import { lockTickets } from '../../db/queries/tickets.ts';
 import { newId, type TicketId } from '../../domain/ids.ts';
+import { RightOfWay } from '../../domain/right-of-way.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
 import { createLogger } from '../../telemetry/log.ts';
@@ -54,7 +55,15 @@ export async function startTickets(
   const config = loadConfig({ TEMPORAL_NAMESPACE: namespace });
   const relay = new TemporalRelay(client, db, config.temporal, log);
   const network = createGuardedNetwork({ allow: [] });
-  const deps: Deps = { config, db, keys, relay, log, network: () => Promise.resolve(network) };
+  const deps: Deps = {
+    config,
+    db,
+    keys,
+    relay,
+    log,
+    way: new RightOfWay(),
+    network: () => Promise.resolve(network),
+  };
   const options = { findProvider: () => provider.provider };
   const common = { connection: place.nativeConnection, namespace };
   const workflowBundle = await bundleWorkflowCode({

@@ -12,6 +12,7 @@ import { sealSecrets } from '../../db/queries/channels.ts';
 import { ensureTenant } from '../../db/queries/tenants.ts';
 import { ProviderFailure } from '../../domain/failure.ts';
 import { newId, type ChannelId, type TenantId } from '../../domain/ids.ts';
+import { RightOfWay } from '../../domain/right-of-way.ts';
 import type { ChannelProvider, ProviderCall } from '../../providers/contract.ts';
 import { KeyRing } from '../../security/key-ring.ts';
 import { createGuardedNetwork } from '../../security/ssrf-guard.ts';
@@ -173,6 +174,7 @@ export async function startMailbox(
     db,
     keys,
     log,
+    way: new RightOfWay(),
     network: () => Promise.resolve(network),
     // Tickets are none of this story: what is left for Temporal stays in the outbox.
     relay: {

@@ -57,6 +57,8 @@ import { allBounded, isAway } from './hand-over.ts';
 const NO_DEADLINE_DELAY_MS = 365 * 24 * 3600 * 1000;
 /** Starts under way at once: more reach the server's limit no sooner. */
 const PARALLEL = 30;
+/** The same where doors are to be kept waiting as little as can be. */
+const GENTLY = 2;
 const COMMAND_TIMEOUT_MS = 20_000;
 
 /** Longest wait for one call while handing over. */
@@ -109,7 +111,7 @@ export class TemporalRelay implements Relay {
     return this.#deliveries.takeWritten(deliveryId);
   }
 
-  async flush(work: PendingWork, { whole = false } = {}): Promise<void> {
+  async flush(work: PendingWork, { whole = false, gently = false } = {}): Promise<void> {
     if (work.streamed) this.#deliveries.wakeDispatchers();
     if (this.isAway()) return this.#leave(work);
     const done: Done[] = [];
@@ -131,7 +133,7 @@ export class TemporalRelay implements Relay {
     ];
     const failures = await allBounded(
       steps.map((step) => () => this.#bounded(step)),
-      PARALLEL,
+      gently ? GENTLY : PARALLEL,
     );
     const starting = failures.some(isAway) ? null : this.#startDeliveries(work);
     if (failures.length > 0) this.#notTaken(work, failures);

@@ -63,9 +63,12 @@ export interface WrittenDelivery {
 export interface Relay {
   /**
    * Hands over what was committed. Never throws for Temporal's absence: what it can't hand over stays for the drain.
-   * Deliveries are started a few at a time and nobody waits for them, except with `whole`.
+   * Deliveries are started a few at a time and nobody waits for them, except with `whole`; with `gently` tickets are, too.
    */
-  flush(work: PendingWork, options?: { readonly whole?: boolean }): Promise<void>;
+  flush(
+    work: PendingWork,
+    options?: { readonly whole?: boolean; readonly gently?: boolean },
+  ): Promise<void>;
   /** A workflow's first attempt began or ended in this process, which says when the next delivery may be started. */
   firstAttempt?(deliveryId: string, what: 'begun' | 'ended'): void;
   /** A delivery that this process wrote a moment ago, once: its first attempt need not read it back. */

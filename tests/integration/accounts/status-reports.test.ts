@@ -139,3 +139,21 @@ test('one that can’t be applied keeps no other back, and is tried again later'
   await until(async () => (await kept())[0]!.error !== null);
   expect(await kept()).toEqual(left);
 });
+
+test('while doors are busy a channel’s reports are applied together', async () => {
+  const sent = await Promise.all(Array.from({ length: 6 }, () => answered()));
+  const { way, relay } = api.deps as typeof api.deps & { relay: { flushed: unknown[] } }; // startTestApi's
+  const busy = () => {
+    for (let call = 0; call < 20; call += 1) way.stored(1);
+  };
+  busy();
+  const before = relay.flushed.length;
+  for (const one of sent)
+    for (const status of ['sent', 'delivered', 'read'] as const) {
+      busy();
+      await hear(report(one, status));
+    }
+  for (const one of sent) await until(async () => (await stateOf(one)).status === 'read');
+  // The first by itself, the others within a second or two.
+  expect(relay.flushed.length - before).toBeLessThan(9);
+});

@@ -9,6 +9,7 @@ import { loadChannel, type LoadedChannel } from '../../../db/queries/channels.ts
 import { stageReceipts } from '../../../db/queries/sources.ts';
 import { ensureTenant } from '../../../db/queries/tenants.ts';
 import { newId, type TenantId } from '../../../domain/ids.ts';
+import { RightOfWay } from '../../../domain/right-of-way.ts';
 import { KeyRing } from '../../../security/key-ring.ts';
 import { createLogger } from '../../../telemetry/log.ts';
 import type { PendingWork } from '../../../workflows/contracts/relay.ts';
@@ -53,6 +54,7 @@ export async function chatWorld(db: Db): Promise<ChatWorld> {
     config: { environment: {}, smtp: { maxBytes: 5 * 1_048_576 }, publicUrl: 'http://here' },
     network: () => Promise.resolve({}),
     log: createLogger('fatal'),
+    way: new RightOfWay(),
     relay: {
       flush: (work: PendingWork) => {
         flushed.push(work);
