@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
 import { seededRandom } from '../simulators/faults.ts';
 import type { DoorCall } from '../simulators/mail-cloud.ts';
 import type { ChatScene } from './chat-scene.ts';
@@ -101,9 +102,10 @@ const isReport = ({ body }: DoorCall) => /"(statuses|delivery|read)":/.test(body
 /** @returns the answer's status; 0 where there was none */
 async function post({ url, headers, body }: DoorCall): Promise<number> {
   try {
-    const answer = await fetch(url, { method: 'POST', headers, body: new Uint8Array(body) });
-    await answer.arrayBuffer();
-    return answer.status;
+    // Not by fetch: it takes three times the processor, of which the product's cores are short.
+    const answer = await request(url, { method: 'POST', headers, body });
+    await answer.body.dump();
+    return answer.statusCode;
   } catch {
     return 0;
   }

@@ -40,9 +40,26 @@ test('a batch takes no more than may go together, and none is left', async () =>
       batches.push([...items]);
       return items;
     },
-    (items) => Math.min(items.length, 2),
+    { together: (items) => Math.min(items.length, 2) },
   );
   const answers = await Promise.all([1, 2, 3, 4, 5, 6].map((item) => asked.ask('key', item)));
   expect(answers).toEqual([1, 2, 3, 4, 5, 6]);
   expect(batches).toEqual([[1], [2, 3], [4, 5], [6]]);
+});
+
+test('what comes in the rest after a batch goes together, and is not forgotten', async () => {
+  const batches: number[][] = [];
+  const asked = new Coalesced<string, number, number>(
+    async (_, items) => {
+      batches.push([...items]);
+      return items;
+    },
+    { restMs: () => 200 },
+  );
+  expect(await asked.ask('key', 1)).toBe(1); // answered before the rest
+  const meanwhile = [asked.ask('key', 2), Promise.resolve().then(() => asked.ask('key', 3))];
+  await asked.ask('other', 4);
+  expect(batches).toEqual([[1], [4]]);
+  expect(await Promise.all(meanwhile)).toEqual([2, 3]);
+  expect(batches).toEqual([[1], [4], [2, 3]]);
 });

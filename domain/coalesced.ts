@@ -1,3 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Gathering<I> {
+  /** How many of the first of these may go into one batch, at least one; all, where it is left out. */
+  readonly together?: (items: readonly I[]) => number;
+  /** For so many milliseconds after a batch nothing is asked, and what comes meanwhile is gathered. */
+  readonly restMs?: () => number;
+}
+
 interface Asked<I, O> {
   readonly item: I;
   readonly answer: (value: O) => void;
@@ -12,18 +21,17 @@ interface Asked<I, O> {
 export class Coalesced<K, I, O> {
   readonly #ask: (key: K, items: readonly I[]) => Promise<readonly O[]>;
   readonly #together: (items: readonly I[]) => number;
+  readonly #restMs: () => number;
   readonly #waiting = new Map<K, Asked<I, O>[]>();
 
-  /**
-   * @param ask answers every item, in order.
-   * @param together how many of the first of these may go into one batch, at least one; all, where it is left out.
-   */
+  /** @param ask answers every item, in order */
   constructor(
     ask: (key: K, items: readonly I[]) => Promise<readonly O[]>,
-    together: (items: readonly I[]) => number = (items) => items.length,
+    { together = (items) => items.length, restMs = () => 0 }: Gathering<I> = {},
   ) {
     this.#ask = ask;
     this.#together = together;
+    this.#restMs = restMs;
   }
 
   ask(key: K, item: I): Promise<O> {
@@ -44,6 +52,8 @@ export class Coalesced<K, I, O> {
     while (waiting.length > 0) {
       const count = this.#together(waiting.map(({ item }) => item));
       await this.#answer(key, waiting.splice(0, count));
+      const restMs = this.#restMs();
+      if (restMs > 0) await sleep(restMs);
     }
     this.#waiting.delete(key);
   }

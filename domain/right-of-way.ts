@@ -47,11 +47,14 @@ export class RightOfWay {
     this.#clock = clock;
   }
 
-  /** A call of a door was stored, which took so long. */
-  stored(tookMs: number): void {
-    this.#average += (tookMs - this.#average) * NEWEST;
-    this.#calls.push(this.#clock.now());
-    if (this.#calls.length > BUSY_CALLS) this.#calls.shift();
+  /** So many calls of a door were stored, which took so long. */
+  stored(tookMs: number, calls = 1): void {
+    const now = this.#clock.now();
+    for (let call = 0; call < calls; call += 1) {
+      this.#average += (tookMs - this.#average) * NEWEST;
+      this.#calls.push(now);
+    }
+    this.#calls.splice(0, this.#calls.length - BUSY_CALLS);
   }
 
   /**

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { applyReports } from '../../db/apply-reports.ts';
 import { noteNews } from '../../db/queries/channel-changes.ts';
 import type { LoadedChannel } from '../../db/queries/channels.ts';
@@ -16,7 +15,7 @@ const REPORTS_GAP_MS = 1_000;
 
 /** Where doors put what authentic calls bring. */
 export class DoorStore {
-  readonly #deps: Pick<ApiDeps, 'db' | 'way'>;
+  readonly #deps: Pick<ApiDeps, 'db'>;
   readonly #flush: CoalescedFlush;
   readonly #staging: GroupedStaging;
 
@@ -24,13 +23,15 @@ export class DoorStore {
     this.#deps = deps;
     this.#flush = new CoalescedFlush(deps.relay, deps.log);
     // One channel's one after the other; what is lost with the process, the drain finds.
-    const applying = new Coalesced<ChannelId, ChannelReports, void>(async (_id, all) => {
-      const reports = all.flatMap((some) => some.reports);
-      await deps.way.turn(() => applyReports(deps, { ...all[0]!, reports }));
-      if (deps.way.isBusy()) await sleep(REPORTS_GAP_MS);
-      return all.map(() => undefined);
-    });
-    this.#staging = new GroupedStaging(deps.db, ({ tenantId, id }, { pending, reports }) => {
+    const applying = new Coalesced<ChannelId, ChannelReports, void>(
+      async (_id, all) => {
+        const reports = all.flatMap((some) => some.reports);
+        await deps.way.turn(() => applyReports(deps, { ...all[0]!, reports }));
+        return all.map(() => undefined);
+      },
+      { restMs: () => (deps.way.isBusy() ? REPORTS_GAP_MS : 0) },
+    );
+    this.#staging = new GroupedStaging(deps, ({ tenantId, id }, { pending, reports }) => {
       this.#flush.add(id, pending);
       if (reports.length > 0) void applying.ask(id, { tenantId, channelId: id, reports });
     });
@@ -47,9 +48,7 @@ export class DoorStore {
   ): Promise<void> {
     const { id, tenantId } = facts;
     const receipts = sources.map((source) => ({ receivedAt, ...source }));
-    const began = performance.now();
     await this.#staging.stage({ id, tenantId, provider }, { receipts, statuses });
-    this.#deps.way.stored(performance.now() - began);
     sourcesAccepted.inc({ provider }, sources.length);
     if (news) this.#flush.addOther(await noteNews(this.#deps.db, facts, provider, news));
   }

@@ -1,4 +1,3 @@
-import type { Db } from '../../db/connection.ts';
 import {
   storeBrought,
   type Brought,
@@ -7,6 +6,7 @@ import {
 } from '../../db/queries/brought.ts';
 import { Coalesced } from '../../domain/coalesced.ts';
 import type { ChannelId } from '../../domain/ids.ts';
+import type { ApiDeps } from '../deps.ts';
 
 interface Call {
   readonly channel: StagedChannel;
@@ -25,13 +25,21 @@ export class GroupedStaging {
   readonly #calls: Coalesced<ChannelId, Call, void>;
 
   /** @param stored told of each transaction after its commit */
-  constructor(db: Db, stored: (channel: StagedChannel, stored: Stored) => void) {
-    this.#calls = new Coalesced<ChannelId, Call, void>(async (_id, calls) => {
-      const { channel } = calls[0]!;
-      const brought = calls.map((call) => call.brought);
-      stored(channel, await storeBrought(db, channel, brought));
-      return calls.map(() => undefined);
-    }, together);
+  constructor(
+    { db, way }: Pick<ApiDeps, 'db' | 'way'>,
+    stored: (channel: StagedChannel, stored: Stored) => void,
+  ) {
+    this.#calls = new Coalesced<ChannelId, Call, void>(
+      async (_id, calls) => {
+        const { channel } = calls[0]!;
+        const brought = calls.map((call) => call.brought);
+        const began = performance.now();
+        stored(channel, await storeBrought(db, channel, brought));
+        way.stored(performance.now() - began, calls.length);
+        return calls.map(() => undefined);
+      },
+      { together },
+    );
   }
 
   /** Resolves when all of it is stored; rejects where none of it is. */

@@ -18,7 +18,7 @@ beforeAll(async () => {
   api = await startTestApi();
   tenantId = await ensureTenant(api.db, 'grouped');
   ({ id } = await seedChannel(api.db, tenantId, { provider: 'mime', state: 'watching' }));
-  staging = new GroupedStaging(api.db, () => (groups += 1));
+  staging = new GroupedStaging(api.deps, () => (groups += 1));
 });
 afterAll(() => api.close());
 
