@@ -3,8 +3,8 @@ import { setTimeout } from 'node:timers/promises';
 /** So many calls within so long: doors are busy. */
 const BUSY_CALLS = 20;
 const BUSY_WITHIN_MS = 1_000;
-/** Storing a call takes about a third of its answer's time; from here on an answer is not quick any more. */
-const SLOW_MS = 12;
+/** Storing a call takes 2 to 4 ms where nothing else is done; from here on it waits for something. */
+const SLOW_MS = 6;
 /** The weight of the newest call in the average. */
 const NEWEST = 0.1;
 /** Without a call for so long, what calls took says nothing. */
